@@ -1,0 +1,34 @@
+"""g8r: a declarative compiler and executor for configuration management.
+
+    main.ncl --evaluate--> Document --decode--> Stack --expand, references, claims--> TaskGraph
+       (Nickel, in a child process)                                                      | one Catalog per host
+                                                                                         v
+                            Plan <--planner-- Observation <--read + diff, on the host, by the agent
+                             |  saved, shown, approved
+                             v
+                       scheduler --> steps to agents --> Outcome --> State (ledger) and Report
+
+Every arrow takes a value and returns the next one; nothing edits a value it was given. Nouns live here at the root, verbs in
+the packages: `compiler` (source to graph), `executor` (graph to plan to outcome), `modules` (one kind of resource each),
+`render` (nouns to text), `cli` (the commands, and the only composition root).
+
+One word per idea:
+
+    Document     the evaluated source: plain JSON
+    Stack        the decoded source: name, hosts, tasks
+    Task         one declaration: a kind, a name, params and meta-arguments; `file.motd`
+    Address      a task on a host: `web1/file.motd`
+    Resource     the real thing a task manages, known by kind and identity: `file /etc/motd`
+    Claim        what a task provides, requires or holds: `path:/etc/motd`, `user:deploy`, `lock:dpkg`
+    TaskGraph    all addresses with their edges, acyclic, frozen
+    Catalog      one host's part of the graph, content-addressed
+    Observation  what an agent read and the changes it computed
+    Change       action, before, after, which parts are unknown
+    Plan, Step   the frozen, ordered changes; what is reviewed, saved and performed
+    Outcome      changed, unchanged, failed, skipped (because), stale, unknown
+    State        the ledger: what g8r manages, where, what it created, what it owes; lineage and serial
+    Drift        recorded state against observed state
+    Diagnostic   severity, summary, detail, span(s): a message to the user
+"""
+
+__version__ = "0.1.0"
