@@ -113,7 +113,7 @@ def parse_reference(inner: str) -> Reference:
             return VarReference(path)
     output = _OUTPUT.fullmatch(rest)
     if output is None or output["kind"] in RESERVED:
-        message = f"@{{{inner}}} is no reference: expected KIND.NAME.OUTPUT, HOST/KIND.NAME.OUTPUT, [LABELS]/KIND.NAME.OUTPUT, host.NAME, vars.NAME or secret.NAME"
+        message = f"@{{{inner}}} is no reference: expected [HOST/ or [LABELS]/]KIND.NAME.OUTPUT, host.NAME, vars.NAME or secret.NAME"
         raise InvalidReferenceError(message)
     return OutputReference(output["kind"], output["name"], output["output"], host)
 

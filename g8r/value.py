@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-Value: TypeAlias = "None | bool | int | float | str | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 Document: TypeAlias = "dict[str, Value]"
 
 
@@ -21,7 +21,7 @@ class Unknown(msgspec.Struct, frozen=True):
     reason: str
 
 
-Partial: TypeAlias = "None | bool | int | float | str | list[Partial] | dict[str, Partial] | Unknown"
+Partial: TypeAlias = "bool | int | float | str | list[Partial] | dict[str, Partial] | Unknown | None"
 """A value some parts of which may be `Unknown`."""
 
 MASK: Final = "(sensitive)"

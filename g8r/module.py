@@ -1,0 +1,252 @@
+"""The Module protocol: one kind of resource, in one file. All control logic lives in modules; users give parameters only.
+
+A module is a Params struct (what a user writes), a State struct (what can be read from a machine, flat), and a few functions:
+
+    validate   params that contradict each other           pure    at compile time
+    identity   what the resource is on its host             pure
+    claims     what it provides, requires and holds         pure
+    read       the States of many resources at once         reads   never writes
+    diff       from what is there to what is wanted         pure
+    outputs    what other tasks may refer to                pure
+    remove     what undoing it takes                        pure
+    apply      carry out changes, many at once              writes
+    trigger    reload, restart, run: fired by others        writes
+
+The engine does the rest, the same for every kind: unknown and sensitive values, required claims that are missing, the order,
+locks, batches, retries, timeouts, reading back and comparing with the prediction, created or adopted, the ledger. Where this
+differs from the design's sketch, and why:
+
+- `read` gets what the ledger recorded beside the params, so that kinds whose effect cannot be read (command, later random) need
+  no exception in the engine; diff then stays a function of params, before and ahead.
+- `apply` gets the params with each change and acts towards `change.after` alone. So a restore is a change like any other.
+- A param is known to the module, or it holds a stand-in: the engine replaces a param whose value is unknown by its default (by an
+  empty value where it has none), runs the same diff, and then marks unknown what `determines` says hangs on it. Modules never
+  meet an unknown. A param on which identity, claims or a probe hangs is declared `known=True` and can hold no output.
+- Removal is `remove`, not a diff with `ensure = absent`: only the ledger knows what was created.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Unreadable, Verdict
+from g8r.host import Host
+from g8r.value import Value
+
+# ---- parameters -------------------------------------------------------------------------------------------------------------
+
+
+def param(doc: str, *, known: bool = False, sensitive: bool = False, source: bool = False, example: Value = None) -> Meta:
+    """Say something of a parameter, as in `Annotated[str | None, param("Who owns it")] = None`.
+
+    doc: one or more sentences. known: identity, claims or a probe hang on it, so it may refer to vars, host and facts but not to
+    outputs or secrets. sensitive: masked everywhere, sealed in plans. source: names a file beside the stack. The compiler loads
+    it: UTF-8 text of at most 256 KiB is put into the param `content` instead, and `source` is None; of anything else `source`
+    becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. example: for the reference page, where no default shows the form.
+    """
+    extra = {"known": known, "sensitive": sensitive, "source": source, "example": example}
+    return Meta(description=doc, extra={name: value for name, value in extra.items() if value})
+
+
+# Shared types. `title` names the contract in contracts/lib that says the same, `expected` words the error.
+AbsolutePath: TypeAlias = Annotated[str, Meta(pattern=r"^/[^\x00]*$", title="AbsolutePath", extra={"expected": "an absolute path"})]
+Mode: TypeAlias = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", title="Mode", extra={"expected": 'an octal mode in quotes such as "0644"'})]
+Duration: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9]+(ms|s|m|h)$", title="Duration", extra={"expected": "a duration such as 500ms, 30s, 5m"})
+]
+AccountName: TypeAlias = Annotated[
+    str, Meta(pattern=r"^([a-z_][a-z0-9_-]{0,30}[a-z0-9_$-]?|[0-9]+)$", title="AccountName", extra={"expected": "a user or group name"})
+]
+Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535, title="Port", extra={"expected": "a port number (1-65535)"})]
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Base of every kind's parameters. A field that is None where left out is not managed; a default that is set is wanted."""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every kind's state: flat and JSON-able. Every field is shown, compared, predicted, recorded."""
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a task provides, requires and holds on its host: `KIND:NAME` strings, normalised.
+
+    Two tasks that provide the same claim, or one that provides what the other `excludes`, are an error. A required claim that a task
+    provides makes an edge; `path:` requires its nearest provided ancestor. A claim that no task provides must hold on the host. With
+    `removes`, what is provided is provided by being taken away, and the edges turn round. Locks are never held twice at once.
+    """
+
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    removes: bool = False
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Params that are each right but wrong together: what is wrong, what to do, and the param to point at."""
+
+    summary: str
+    detail: str = ""
+    param: str | None = None
+
+
+# ---- what a module is given --------------------------------------------------------------------------------------------------
+
+
+class Wanted(msgspec.Struct, Generic[P, S], frozen=True):
+    """One resource to read: its params and what the ledger last recorded of it, if anything."""
+
+    params: P
+    recorded: S | None = None
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """What earlier steps of the same plan will have done by the time this one runs.
+
+    `promised` holds the claims that are not true yet and will be. A requirement that is neither true nor promised never reaches a
+    diff: the engine has judged it blocked, or unknown while a package is pending.
+    """
+
+    promised: frozenset[str] = frozenset()
+
+
+class Work(msgspec.Struct, Generic[P, S], frozen=True):
+    """One change to carry out. `params` may be of a task that is gone: act towards `change.after`."""
+
+    params: P
+    change: Change[S]
+    pulled_in: tuple[str, ...] = ()
+    """On delete: what creating it brought along, as `Applied.pulled_in` said then."""
+
+
+class Module(ABC, Generic[P, S]):
+    """One kind. Instances hold nothing; every function may be called from any thread."""
+
+    kind: ClassVar[str]
+    summary: ClassVar[str]
+    """One line for `g8r modules list`."""
+    version: ClassVar[int] = 1
+    """Of Params and State together: a plan made with another is refused."""
+    Params: ClassVar[type[Any]]
+    State: ClassVar[type[Any]]
+    Outputs: ClassVar[type[Any]]
+    """A struct that types what `outputs` gives; the compiler checks references against it."""
+    natural: ClassVar[str | None] = None
+    """The param that takes the task's name where it is left out."""
+    triggers: ClassVar[Mapping[str, str]] = {}
+    """Trigger meta-arguments this kind has, and the verb each fires: `{"reload_on": "reload"}`."""
+    determines: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """For a param, the State fields that hang on it, where that is not the field of the same name."""
+    batch: ClassVar[int] = 1
+    """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    becomes: ClassVar[bool] = False
+    """Whether `become` means anything here."""
+
+    def validate(self, params: P) -> Sequence[Problem]:  # noqa: ARG002
+        """Params that contradict each other. They may still hold stand-ins; judge only what is set."""
+        return ()
+
+    @abstractmethod
+    def identity(self, params: P) -> str:
+        """What the resource is on its host, for ever: `/etc/motd`, `nginx.service`. Two tasks of one identity are an error."""
+
+    @abstractmethod
+    def claims(self, params: P) -> Claims: ...
+
+    def idempotent(self, params: P) -> bool:  # noqa: ARG002
+        """Whether doing it twice is doing it once; if not, a step that crashed half-way is never run again unasked."""
+        return True
+
+    @abstractmethod
+    def read(self, wanted: Sequence[Wanted[P, S]], host: Host) -> Sequence[S | Absent | Unreadable]:
+        """The state of each, in the order asked; batched. Never writes. A resource that is not there is ABSENT."""
+
+    @abstractmethod
+    def diff(self, params: P, before: S | Absent, ahead: Ahead) -> Verdict[S]:
+        """What must be done to get from `before` to `params`. Pure: the same three give the same verdict."""
+
+    def outputs(self, params: P, state: S) -> Mapping[str, Value]:  # noqa: ARG002
+        """What other tasks may refer to; by default the fields of State that Outputs has.
+
+        Copy, do not compute: where a State field or a param is unknown, so is the output of the same name.
+        """
+        return {name: getattr(state, name) for name in self.Outputs.__struct_fields__}
+
+    def remove(self, params: P, before: S) -> Change[S] | NoChange | Blocked:  # noqa: ARG002
+        """What undoing a created resource takes; NoChange where there is nothing to undo and forgetting is all."""
+        return Change("delete", before, Absent())
+
+    def restore(self, params: P, before: S | Absent, original: S) -> Change[S] | NoChange | Blocked:  # noqa: ARG002
+        """What it takes to put an adopted resource back as it was before g8r first changed it (`on_remove = 'restore`)."""
+        if before == original:
+            return NoChange()
+        return Change("create" if isinstance(before, Absent) else "update", before, original)
+
+    @abstractmethod
+    def apply(self, work: Sequence[Work[P, S]], host: Host) -> Iterator[Applied[S] | Failed]:
+        """Bring about each `change.after`, in order, one result each, yielded as soon as it is known. HostError may be raised:
+        it fails the work that was under way and what is left of the batch is given again.
+        """
+
+    def trigger(self, verb: str, params: P, host: Host) -> Applied[S] | Failed:
+        """Fire a trigger of `triggers`."""
+        raise NotImplementedError(verb)
+
+    def satisfies(self, change: Change[S], verb: str) -> bool:  # noqa: ARG002
+        """Whether this change makes an owed trigger needless: a service that was just started need not be restarted."""
+        return False
+
+
+AnyModule: TypeAlias = Module[Any, Any]
+
+
+# ---- for the authors of modules -----------------------------------------------------------------------------------------------
+
+ROOT_MODE: Final = 0o7777
+
+
+def normal_path(path: str) -> str:
+    """`/a//b/../c` as `/a/c`: the form of identities and claims."""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def path_claim(path: str) -> str:
+    return f"path:{normal_path(path)}"
+
+
+def parent_claim(path: str) -> tuple[str, ...]:
+    """What a path requires: the directory it is in; nothing where that is the root."""
+    parent = posixpath.dirname(normal_path(path))
+    return () if parent == "/" else (f"path:{parent}",)
+
+
+def account_claims(owner: str | None, group: str | None) -> tuple[str, ...]:
+    """The user and group that a path's attributes require; numeric ids require nothing."""
+    owners = (f"user:{owner}",) if owner and not owner.isdigit() else ()
+    groups = (f"group:{group}",) if group and not group.isdigit() else ()
+    return owners + groups
+
+
+def parse_mode(mode: str) -> int:
+    return int(mode, 8)
+
+
+def mode_text(mode: int) -> str:
+    """Permission bits as users write them: `0644`."""
+    return f"{mode:04o}"
+
+
+def seconds(duration: str) -> float:
+    """A Duration in seconds."""
+    for unit, factor in (("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)):
+        if duration.endswith(unit):
+            return float(duration.removesuffix(unit)) * factor
+    message = f"{duration!r} is no duration"
+    raise ValueError(message)
