@@ -43,12 +43,12 @@ from g8r.value import Value
 
 
 def param(doc: str, *, known: bool = False, sensitive: bool = False, source: bool = False, example: Value = None) -> Meta:
-    """Say something of a parameter, as in `Annotated[str | None, param("Who owns it")] = None`.
+    """The metadata of one parameter, for `Annotated`.
 
-    doc: one or more sentences. known: identity, claims or a probe hang on it, so it may refer to vars, host and facts but not to
-    outputs or secrets. sensitive: masked everywhere, sealed in plans. source: names a file beside the stack. The compiler loads
-    it: UTF-8 text of at most 256 KiB is put into the param `content` instead, and `source` is None; of anything else `source`
-    becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. example: for the reference page, where no default shows the form.
+    doc: one or more sentences. known: identity, claims or a probe hang on it, so it may refer to vars, host and facts, but not to
+    outputs or secrets. sensitive: masked everywhere, sealed in plans. source: names a file beside the stack. The compiler
+    loads it: UTF-8 text of at most 256 KiB is put into the param `content` instead, and `source` is None; of anything else
+    `source` becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. example: for the reference page.
     """
     extra = {"known": known, "sensitive": sensitive, "source": source, "example": example}
     return Meta(description=doc, extra={name: value for name, value in extra.items() if value})
