@@ -35,11 +35,7 @@ import msgspec
 from msgspec import Meta
 
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Unreadable, Verdict
-from g8r.claim import Claims as Claims
-from g8r.claim import account_claims as account_claims
-from g8r.claim import normal_path as normal_path
-from g8r.claim import parent_claim as parent_claim
-from g8r.claim import path_claim as path_claim
+from g8r.claim import Claims
 from g8r.host import Host
 from g8r.value import Value
 
