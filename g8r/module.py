@@ -96,10 +96,11 @@ class Ahead(msgspec.Struct, frozen=True):
     """What earlier steps of the same plan will have done by the time this one runs.
 
     `promised` holds the claims that are not true yet and will be. A requirement that is neither true nor promised never reaches a
-    diff: the engine has judged it blocked, or unknown while a package is pending.
+    diff: the engine has judged it blocked, or unknown while a package is pending. `privileged`: the agent may do what root may.
     """
 
     promised: frozenset[str] = frozenset()
+    privileged: bool = True
 
 
 class Work(msgspec.Struct, Generic[P, S], frozen=True):
@@ -131,6 +132,8 @@ class Module(ABC, Generic[P, S]):
     """For a param, the State fields that hang on it, where that is not the field of the same name."""
     batch: ClassVar[int] = 1
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    remembers: ClassVar[bool] = False
+    """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 

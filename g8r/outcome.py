@@ -10,11 +10,12 @@ from g8r.value import Document
 
 
 class Changed(msgspec.Struct, frozen=True, tag="changed", omit_defaults=True):
-    """Done, read back, and as planned. `state` is None where the resource is gone."""
+    """Done, read back, and as planned. `state` is None where the resource is gone; `satisfied` are trigger verbs now needless."""
 
     state: Document | None = None
     outputs: Document = {}
     pulled_in: tuple[str, ...] = ()
+    satisfied: tuple[str, ...] = ()
     attempts: int = 1
 
 
