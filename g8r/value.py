@@ -62,7 +62,3 @@ def unknowns(value: Partial) -> tuple[str, ...]:
 
 SEALED: Final = "sealed:v1:"
 """What a sealed value begins with: sensitive params in plans and in the ledger."""
-
-
-def is_sealed(value: Partial) -> bool:
-    return isinstance(value, str) and value.startswith(SEALED)

@@ -13,6 +13,7 @@ import msgspec
 from g8r import parameters
 from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Verdict
 from g8r.module import Ahead, AnyModule
+from g8r.plan import REPLACE_NOTE
 from g8r.reference import Lookup, Reference, SecretReference, resolve
 from g8r.stack import Lifecycle
 from g8r.state import Resource
@@ -72,7 +73,7 @@ def judge(prepared: Prepared, before: Any, ahead: Ahead) -> Verdict[Any]:  # noq
 def replacing(verdict: Verdict[Any], before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
     """The verdict for a resource that is to be made anew, from the verdict as if it were absent."""
     if isinstance(verdict, Change) and verdict.action == "create" and not isinstance(before, Absent):
-        return msgspec.structs.replace(verdict, action="replace", before=before, because=(*verdict.because, "asked for with --replace"))
+        return msgspec.structs.replace(verdict, action="replace", before=before, because=(*verdict.because, REPLACE_NOTE))
     return verdict
 
 

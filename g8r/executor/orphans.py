@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -13,11 +13,10 @@ from g8r.change import Absent, Blocked, Change, NoChange, Unreadable
 from g8r.executor.judge import Kinds, Prepared, masked, recorded_state, state_digest, unknown_lookup
 from g8r.host import Host
 from g8r.module import Wanted
+from g8r.plan import Wish
 from g8r.reference import resolve
 from g8r.state import Resource
-from g8r.value import Unknown, is_sealed
-
-Wish: TypeAlias = Literal["destroy", "restore"]
+from g8r.value import Unknown
 
 
 def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds: Kinds) -> list[Finding]:
@@ -39,7 +38,9 @@ def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds
 def prepare_recorded(resource: Resource, kinds: Kinds) -> Prepared:
     """The params of a recorded resource, as far as they say what it is; what was sealed or referred elsewhere is not needed."""
     module = kinds(resource.key.kind)
-    values = {name: Unknown("sealed") if is_sealed(value) else resolve(value, unknown_lookup) for name, value in resource.params.items()}
+    values = {
+        name: Unknown("sealed") if name in resource.sealed else resolve(value, unknown_lookup) for name, value in resource.params.items()
+    }
     built = parameters.build(module, values)
     return Prepared(module, built.params, {}, built.unknown, frozenset(resource.sensitive), frozenset())
 
@@ -47,6 +48,8 @@ def prepare_recorded(resource: Resource, kinds: Kinds) -> Prepared:
 def verdict_of(resource: Resource, wish: Wish, prepared: Prepared, before: Any) -> Change[Any] | NoChange | Blocked:  # noqa: ANN401 any kind's State
     """What it takes; the same at plan time and when the step's turn comes."""
     module = prepared.module
+    if wish == "forget":
+        return NoChange()
     if wish == "restore":
         if resource.original is None:
             return NoChange()
