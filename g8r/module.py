@@ -149,8 +149,11 @@ class Module(ABC, Generic[P, S]):
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 
-    def validate(self, params: P) -> Sequence[Problem]:  # noqa: ARG002
-        """Params that contradict each other. They may still hold stand-ins; judge only what is set."""
+    def validate(self, params: P, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002
+        """Params that contradict each other. They may still hold stand-ins; judge only what is set.
+
+        triggers: which trigger meta-arguments the task has set (`run_on`), for kinds that demand one or a param in its place.
+        """
         return ()
 
     @abstractmethod
