@@ -58,3 +58,11 @@ def unknowns(value: Partial) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(sorted(found))
+
+
+SEALED: Final = "sealed:v1:"
+"""What a sealed value begins with: sensitive params in plans and in the ledger."""
+
+
+def is_sealed(value: Partial) -> bool:
+    return isinstance(value, str) and value.startswith(SEALED)
