@@ -28,7 +28,6 @@ differs from the design's sketch, and why:
 
 from __future__ import annotations
 
-import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias
@@ -37,6 +36,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Unreadable, Verdict
+from g8r.claim import Claims
 from g8r.host import Host
 from g8r.value import Value
 
@@ -84,23 +84,6 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every kind's state: flat and JSON-able. Every field is shown, compared, predicted, recorded."""
-
-
-class Claims(msgspec.Struct, frozen=True):
-    """What a task provides, requires and holds on its host: `KIND:NAME` strings, normalised.
-
-    Two tasks that provide the same claim, or one that provides what the other `excludes`, are an error. A required claim that a task
-    provides makes an edge; `path:` requires its nearest provided ancestor. A claim that no task provides must hold on the host. With
-    `removes`, what is provided is provided by being taken away, and the edges turn round. Locks are never held twice at once.
-    What it `follows` makes an edge where a task provides it, as `requires` does, but need not hold.
-    """
-
-    provides: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-    locks: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-    removes: bool = False
-    follows: tuple[str, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -234,28 +217,6 @@ AnyModule: TypeAlias = Module[Any, Any]
 # ---- for the authors of modules -----------------------------------------------------------------------------------------------
 
 ROOT_MODE: Final = 0o7777
-
-
-def normal_path(path: str) -> str:
-    """`/a//b/../c` as `/a/c`: the form of identities and claims."""
-    return "/" + posixpath.normpath(path).lstrip("/")
-
-
-def path_claim(path: str) -> str:
-    return f"path:{normal_path(path)}"
-
-
-def parent_claim(path: str) -> tuple[str, ...]:
-    """What a path requires: the directory it is in; nothing where that is the root."""
-    parent = posixpath.dirname(normal_path(path))
-    return () if parent == "/" else (f"path:{parent}",)
-
-
-def account_claims(owner: str | None, group: str | None) -> tuple[str, ...]:
-    """The user and group that a path's attributes require; numeric ids require nothing."""
-    owners = (f"user:{owner}",) if owner and not owner.isdigit() else ()
-    groups = (f"group:{group}",) if group and not group.isdigit() else ()
-    return owners + groups
 
 
 def parse_mode(mode: str) -> int:
