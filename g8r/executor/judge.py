@@ -12,6 +12,7 @@ import msgspec
 
 from g8r import parameters
 from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Verdict
+from g8r.host import Host
 from g8r.module import Ahead, AnyModule
 from g8r.plan import REPLACE_NOTE
 from g8r.reference import Lookup, Reference, SecretReference, resolve
@@ -68,6 +69,12 @@ def judge(prepared: Prepared, before: Any, ahead: Ahead) -> Verdict[Any]:  # noq
     if not prepared.unknown:
         return verdict  # type: ignore[no-any-return] # any kind's
     return _with_unknown(prepared, before, verdict)
+
+
+def ahead_of(host: Host, promised: frozenset[str] = frozenset()) -> Ahead:
+    """What a diff on this host is given."""
+    account = host.accounts().get(host.user)
+    return Ahead(promised, host.privileged, host.user, account.group if account else host.user)
 
 
 def replacing(verdict: Verdict[Any], before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
