@@ -168,3 +168,11 @@ def recorded_state(module: AnyModule, record: Resource | None) -> Any:  # noqa: 
     if not module.remembers or record is None or record.state is None or record.version != module.version:
         return None
     return msgspec.convert(record.state, module.State)
+
+
+def change_of(verdict: Verdict[Any]) -> Change[Any]:
+    """The change of a verdict that is one."""
+    if not isinstance(verdict, Change):
+        message = f"{verdict} is no change"
+        raise TypeError(message)
+    return verdict

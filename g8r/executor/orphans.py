@@ -9,10 +9,10 @@ import msgspec
 
 from g8r import parameters
 from g8r.catalog import Exactly, Finding
-from g8r.change import Absent, Blocked, Change, NoChange, Unreadable
-from g8r.executor.judge import Kinds, Prepared, masked, recorded_state, state_digest, unknown_lookup
+from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Unreadable, Verdict
+from g8r.executor.judge import Kinds, Prepared, ahead_of, change_of, masked, recorded_state, state_digest, unknown_lookup
 from g8r.host import Host
-from g8r.module import Wanted
+from g8r.module import AnyModule, Module, Wanted, Work
 from g8r.plan import Wish
 from g8r.reference import resolve
 from g8r.state import Resource
@@ -30,8 +30,13 @@ def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds
         prepared = [prepare_recorded(orphans[index][0], kinds) for index in indexes]
         wanted = [Wanted(ready.params, recorded_state(module, orphans[index][0])) for ready, index in zip(prepared, indexes, strict=True)]
         states = module.read(wanted, host)
-        for index, ready, state in zip(indexes, prepared, states, strict=True):
-            found[index] = _finding(*orphans[index], ready, state, key)
+        verdicts = [
+            Blocked(state.reason) if isinstance(state, Unreadable) else verdict_of(*orphans[index], ready, state)
+            for index, ready, state in zip(indexes, prepared, states, strict=True)
+        ]
+        foretold = rehearsed(module, prepared, verdicts, [orphans[index][0].pulled_in for index in indexes], host)
+        for index, state, verdict in zip(indexes, states, foretold, strict=True):
+            found[index] = _finding(orphans[index][0], verdict, state, key)
     return [found[index] for index in range(len(orphans))]
 
 
@@ -64,12 +69,26 @@ def verdict_of(resource: Resource, wish: Wish, prepared: Prepared, before: Any) 
     return removal
 
 
-def _finding(resource: Resource, wish: Wish, prepared: Prepared, before: Any, key: bytes) -> Finding:  # noqa: ANN401 any kind's State
-    if isinstance(before, Unreadable):
-        return Finding(resource.address, "blocked", reason=before.reason)
+def rehearsed(
+    module: AnyModule, prepared: Sequence[Prepared], verdicts: Sequence[Verdict[Any]], pulled_in: Sequence[tuple[str, ...]], host: Host
+) -> list[Verdict[Any]]:
+    """The verdicts, with what the machine foretells of those that are changes; one rehearsal for all of a kind."""
+    changes = [index for index, verdict in enumerate(verdicts) if isinstance(verdict, Change)]
+    if not changes or type(module).rehearse is Module.rehearse:
+        return list(verdicts)
+    ahead = ahead_of(host)
+    work = [
+        Work(prepared[index].params, change_of(verdicts[index]), pulled_in[index], tuple(sorted(prepared[index].sensitive)), ahead)
+        for index in changes
+    ]
+    foretold = dict(zip(changes, module.rehearse(work, host), strict=True))
+    return [foretold.get(index, verdict) for index, verdict in enumerate(verdicts)]
+
+
+def _finding(resource: Resource, verdict: Verdict[Any], before: Any, key: bytes) -> Finding:  # noqa: ANN401 any kind's State
     hidden = frozenset(resource.sensitive)
-    document = masked(before, hidden, key)
-    match verdict_of(resource, wish, prepared, before):
+    document = None if isinstance(before, Unreadable) else masked(before, hidden, key)
+    match verdict:
         case Change() as change:
             return Finding(
                 resource.address,
@@ -81,7 +100,7 @@ def _finding(resource: Resource, wish: Wish, prepared: Prepared, before: Any, ke
                 expect=Exactly(state_digest(before, key)),
                 because=change.because,
             )
-        case Blocked(reason=reason):
+        case Blocked(reason=reason) | Undecided(reason=reason):
             return Finding(resource.address, "blocked", before=document, sensitive=resource.sensitive, reason=reason)
         case NoChange():
             return Finding(resource.address, "no-change", before=document, after=document, sensitive=resource.sensitive)

@@ -20,6 +20,8 @@ from g8r.executor.judge import (
     Kinds,
     Prepared,
     Secrets,
+    ahead_of,
+    change_of,
     judge,
     masked,
     outputs,
@@ -77,6 +79,7 @@ class Survey:
         self._kinds = kinds
         self._findings: dict[Address, Finding] = {}
         self._prepared: dict[Address, Prepared] = {}
+        self._nothing_ahead = ahead_of(host)
         self._queue: dict[Address, Judged] = {}
         self._pending_packages: list[str] = []
         self._tasks = {task.address: task for task in catalog.tasks}
@@ -119,8 +122,13 @@ class Survey:
         for judged in queue.values():
             by_kind.setdefault(judged.task.address.kind, []).append(judged)
         for kind, several in sorted(by_kind.items()):
-            work = [
-                Work(judged.prepared.params, judged.verdict, sensitive=tuple(sorted(judged.prepared.sensitive)), ahead=judged.ahead)
+            work: list[Work[Any, Any]] = [
+                Work(
+                    judged.prepared.params,
+                    change_of(judged.verdict),
+                    sensitive=tuple(sorted(judged.prepared.sensitive)),
+                    ahead=judged.ahead,
+                )
                 for judged in several
             ]
             for judged, foretold in zip(several, self._kinds(kind).rehearse(work, self._host), strict=True):
@@ -181,7 +189,7 @@ class Survey:
 
     def _ahead(self, task: CatalogTask) -> Ahead:
         promised = frozenset(claim for claim in task.claims.requires if self._promised(task, claim))
-        return ahead_of(self._host, promised)
+        return msgspec.structs.replace(self._nothing_ahead, promised=promised) if promised else self._nothing_ahead
 
     def _prepare(self, module: AnyModule, task: CatalogTask, outlook: Outlook) -> Prepared:
         return prepare(module, task.params, self._lookup(outlook), task.sensitive, task.lifecycle)
