@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True):
 class Runner:
     """One run. `outcomes` of an earlier part of it are given when it is resumed."""
 
-    def __init__(  # noqa: PLR0913 everything a run touches, handed in
+    def __init__(  # noqa: PLR0913, PLR0917 everything a run touches, handed in
         self,
         plan: Plan,
         state: State,
@@ -255,7 +255,7 @@ class Runner:
 
     def _output(self, address: Address, name: str) -> Partial:
         known = self._outputs.get(address, {})
-        return known[name] if name in known else Unknown(str(address))  # type: ignore[return-value] # a Value is a Partial
+        return known[name] if name in known else Unknown(str(address))
 
     def _now(self) -> float:
         return self._settings.now() - self._begun
