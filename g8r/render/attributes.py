@@ -15,6 +15,8 @@ NEW_LINES: Final = 12
 """Lines of a new text that are shown where not all is asked for."""
 DIFF_LINES: Final = 60
 """Lines of a diff that are shown where not all is asked for."""
+WIDEST_LINE: Final = 400
+"""Characters of a line of text that are shown where not all is asked for."""
 
 _LINE_STYLES: Final[dict[str, Style]] = {"+": "create", "-": "delete", "@": "act"}
 
@@ -103,7 +105,8 @@ def _text(name: str, before: str, after: str, palette: Palette, *, full: bool) -
     limit = len(lines) if full else DIFF_LINES if before else NEW_LINES
     if len(lines) == limit + 1:  # saying that one line is left out takes the line
         limit += 1
-    for line in lines[:limit]:
+    for whole in lines[:limit]:
+        line = whole if full or len(whole) <= WIDEST_LINE else f"{whole[:WIDEST_LINE]}... ({len(whole) - 1:,} characters)"
         painted = _LINE_STYLES.get(line[0])
         yield "  " + (palette.paint(painted, line) if painted else line)
     if len(lines) > limit:

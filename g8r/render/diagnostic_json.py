@@ -46,12 +46,13 @@ def github(found: Iterable[Diagnostic]) -> str:
     """
     lines = []
     for diagnostic in ordered(found):
-        where = {"title": diagnostic.summary}
+        where: dict[str, str] = {}
         span = diagnostic.span
         if span:
-            where = {"file": span.file, "line": str(span.line), "col": str(span.column)} | where
+            where = {"file": span.file, "line": str(span.line), "col": str(span.column)}
             if span.end_line is not None and span.end_column is not None:
                 where |= {"endLine": str(span.end_line), "endColumn": str(span.end_column)}
+        where["title"] = diagnostic.summary
         properties = ",".join(f"{name}={_property(value)}" for name, value in where.items())
         message = diagnostic.detail or diagnostic.summary
         lines.append(f"::{diagnostic.severity.value} {properties}::{_escaped(message)}\n")
@@ -77,9 +78,13 @@ def sarif(found: Iterable[Diagnostic], version: str) -> Document:
             if other.span
         ]
         results.append(result | ({"relatedLocations": places} if places else {}))
-    driver: Document = {"name": "g8r", "version": version, "rules": [{"id": code} for code in codes]}
+    driver: Document = {"name": "g8r", "version": version, "rules": [_rule(code) for code in codes]}
     run: Document = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str) -> Document:
+    return {"id": code, "shortDescription": {"text": code.replace("-", " ").capitalize()}}
 
 
 def _range(span: Span) -> Document:
