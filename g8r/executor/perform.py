@@ -7,7 +7,7 @@ not known, does not refine what was approved ([P-expect]). Every known planned v
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -196,7 +196,7 @@ class Performer:
 
     def _act(self, module: AnyModule, ready: Sequence[_Ready], host: Host, given: Given) -> Iterator[Performed]:
         safe = [each for each in ready if module.idempotent(each.prepared.params)]
-        yield from self._apply(module, safe, host, given)
+        yield from self._apply(module, safe, host)
         for each in ready:
             if module.idempotent(each.prepared.params):
                 continue
@@ -205,11 +205,11 @@ class Performer:
                 yield Performed(each.step, known)
                 continue
             self._effects.started(given.run, each.step.id)
-            for performed in self._apply(module, [each], host, given):
+            for performed in self._apply(module, [each], host):
                 self._effects.done(given.run, each.step.id, performed.outcome)
                 yield performed
 
-    def _apply(self, module: AnyModule, ready: Sequence[_Ready], host: Host, given: Given) -> Iterator[Performed]:
+    def _apply(self, module: AnyModule, ready: Sequence[_Ready], host: Host) -> Iterator[Performed]:
         applied: list[tuple[_Ready, Applied[Any]]] = []
         failed: list[tuple[_Ready, Failed]] = []
         waiting = list(ready)
@@ -297,7 +297,8 @@ class Performer:
 
     def _lookup(self, step: Step, given: Given) -> Callable[[Reference], Partial]:
         def output(address: Address, name: str) -> Partial:
-            return given.outputs.get(address, {}).get(name, Unknown(str(address)))
+            known = given.outputs.get(address, {})
+            return cast("Partial", known[name]) if name in known else Unknown(str(address))
 
         def find(reference: Reference) -> Partial:
             match reference:

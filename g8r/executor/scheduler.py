@@ -10,12 +10,12 @@ The scheduler is the one noun here that changes; its owner is a single thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from g8r.outcome import InDoubt, Outcome, Skipped, Unchanged, succeeded
+from g8r.outcome import Changed, InDoubt, Outcome, Skipped, Unchanged, succeeded
 from g8r.plan import Plan, Step
 
 QUIET: Final = frozenset({"no-op", "forget"})
@@ -45,6 +45,8 @@ class Scheduler:
         self._busy: dict[str, int] = {}
         self._locks: dict[str, set[str]] = {}
         self._free: deque[str] = deque()
+        self._groups: dict[tuple[object, ...], deque[str]] = {}
+        self._log: list[str] = []
         self._order = {step.id: index for index, step in enumerate(plan.steps)}
         self._link(plan)
         for step in plan.steps:
@@ -66,38 +68,24 @@ class Scheduler:
     def ready(self) -> list[Batch]:
         """The batches that may start now; they count as started."""
         found: list[Batch] = []
-        postponed: list[str] = []
-        groups: dict[tuple[object, ...], list[Step]] = {}
-        for identifier in sorted(self._free, key=self._order.__getitem__):
-            step = self.steps[identifier]
-            groups.setdefault((step.address.host, step.address.kind, step.become, step.timeout, bool(step.verb), step.locks), []).append(
-                step
-            )
-        for group in groups.values():
-            found_here, left = self._start(group)
-            found += found_here
-            postponed += left
-        self._free = deque(postponed)
+        for key in sorted(self._groups, key=lambda key: self._order[self._groups[key][0]]):
+            found += self._start(self._groups[key])
+            if not self._groups[key]:
+                del self._groups[key]
         return found
 
     def end(self, identifier: str, outcome: Outcome) -> list[str]:
         """A started step has ended; the steps that ended because of it (skipped, no-op), in order."""
-        batch = self._running.pop(identifier)
-        if not any(step.id in self._running for step in batch.steps):
-            self._busy[batch.host] -= 1
-            self._locks[batch.host] -= set(batch.steps[0].locks)
-        before = len(self.outcomes)
+        self._release(identifier)
+        before = len(self._log)
         self._settle(identifier, outcome)
         self._sweep()
-        return list(self.outcomes)[before + 1 :]
+        return self._log[before + 1 :]
 
     def again(self, identifier: str) -> None:
-        """A started step is to be tried again: it is free again, and what it held is too."""
-        batch = self._running.pop(identifier)
-        if not any(step.id in self._running for step in batch.steps):
-            self._busy[batch.host] -= 1
-            self._locks[batch.host] -= set(batch.steps[0].locks)
-        self._free.append(identifier)
+        """A started step is to be tried again: it is free again, and so is what it held."""
+        self._release(identifier)
+        self._offer(self.steps[identifier])
 
     # ---- inside ----
 
@@ -112,24 +100,35 @@ class Scheduler:
             for name in present:
                 self._dependents.setdefault(name, []).append(step.id)
 
-    def _start(self, group: Iterable[Step]) -> tuple[list[Batch], list[str]]:
-        steps = list(group)
-        host = steps[0].address.host
-        size = max(1, 1 if steps[0].verb else self._batch_of(steps[0].address.kind))
+    def _offer(self, step: Step) -> None:
+        """Put a step that may start beside those that it can be performed with."""
+        key = (step.address.host, step.address.kind, step.become, step.timeout, bool(step.verb), step.locks)
+        self._groups.setdefault(key, deque()).append(step.id)
+
+    def _release(self, identifier: str) -> None:
+        batch = self._running.pop(identifier)
+        if not any(step.id in self._running for step in batch.steps):
+            self._busy[batch.host] -= 1
+            self._locks[batch.host] -= set(batch.steps[0].locks)
+
+    def _start(self, group: deque[str]) -> list[Batch]:
+        first = self.steps[group[0]]
+        host, locks = first.address.host, set(first.locks)
+        size = max(1, 1 if first.verb else self._batch_of(first.address.kind))
         held = self._locks.setdefault(host, set())
         found: list[Batch] = []
-        while steps and self._busy.get(host, 0) < self._parallelism and not (set(steps[0].locks) & held):
-            batch = Batch(host, tuple(steps[:size]))
-            steps = steps[size:]
+        while group and self._busy.get(host, 0) < self._parallelism and not locks & held:
+            batch = Batch(host, tuple(self.steps[group.popleft()] for _ in range(min(size, len(group)))))
             self._busy[host] = self._busy.get(host, 0) + 1
-            held |= set(batch.steps[0].locks)
+            held |= locks
             self._running |= {step.id: batch for step in batch.steps}
             found.append(batch)
-        return found, [step.id for step in steps]
+        return found
 
     def _settle(self, identifier: str, outcome: Outcome) -> None:
         """Note an end, and free what waited for nothing else."""
         self.outcomes[identifier] = outcome
+        self._log.append(identifier)
         step = self.steps[identifier]
         if not succeeded(outcome):
             self._tainted[identifier] = identifier
@@ -149,39 +148,42 @@ class Scheduler:
 
     def _sweep(self) -> None:
         """End what is free but will not be performed: no-ops, blocked ones, triggers that nothing fired, and what must be skipped."""
-        keep: list[str] = []
         while self._free:
             identifier = self._free.popleft()
             if identifier in self.outcomes:
                 continue
             outcome = self._foregone(self.steps[identifier])
             if outcome is None:
-                keep.append(identifier)
+                self._offer(self.steps[identifier])
             else:
                 self._settle(identifier, outcome)
-        self._free = deque(keep)
 
     def _foregone(self, step: Step) -> Outcome | None:
         """How a free step ends without being performed; None where it is to be performed."""
         culprit = next((self._tainted[name] for name in step.needs if name in self._tainted), None)
-        if step.action == "no-op":
-            return Unchanged(step.before, step.outputs)
-        if culprit is not None:
+        if culprit is not None and step.action != "no-op":
             return Skipped(culprit)
-        if step.action == "forget":
-            return Unchanged(step.before, note="forgotten")
-        if step.action == "blocked":
-            return Skipped(step.reason.text or "it is blocked")
-        if step.reason.code == "in-doubt" and step.action == "unknown":
-            return InDoubt(step.reason.text)
-        if step.verb:
-            return self._needless_trigger(step)
-        return None
+        return self._quiet_end(step)
+
+    def _quiet_end(self, step: Step) -> Outcome | None:
+        match step.action:
+            case "no-op":
+                return Unchanged(step.before, step.outputs)
+            case "forget":
+                return Unchanged(step.before, note="forgotten")
+            case "blocked":
+                return Skipped(step.reason.text or "it is blocked")
+            case "unknown" if step.reason.code == "in-doubt":
+                return InDoubt(step.reason.text)
+            case "trigger":
+                return self._needless_trigger(step)
+            case _:
+                return None
 
     def _needless_trigger(self, step: Step) -> Outcome | None:
         main = self.outcomes.get(str(step.address))
         if step.verb in getattr(main, "satisfied", ()):
             return Unchanged(note=f"{step.address.task} was started in this run")
-        if step.owed or any(type(self.outcomes.get(name)).__name__ == "Changed" for name in step.waits_for):
+        if step.owed or any(isinstance(self.outcomes.get(name), Changed) for name in step.waits_for):
             return None
         return Unchanged(note="nothing that it waits for has changed")
