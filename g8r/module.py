@@ -7,6 +7,7 @@ A module is a Params struct (what a user writes), a State struct (what can be re
     claims     what it provides, requires and holds         pure
     read       the States of many resources at once         reads   never writes
     diff       from what is there to what is wanted         pure
+    rehearse   what the machine foretells of changes        reads   never writes
     outputs    what other tasks may refer to                pure
     remove     what undoing it takes                        pure
     apply      carry out changes, many at once              writes
@@ -35,7 +36,7 @@ from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Unreadable, Verdict
+from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Undecided, Unreadable, Verdict
 from g8r.claim import Claims
 from g8r.host import Host
 from g8r.value import Value
@@ -131,6 +132,8 @@ class Work(msgspec.Struct, Generic[P, S], frozen=True):
     """On delete: what creating it brought along, as `Applied.pulled_in` said then."""
     sensitive: tuple[str, ...] = ()
     """Params whose values are sensitive: what a program says about them must not be quoted."""
+    ahead: Ahead = Ahead()
+    """In a rehearsal: what diff was given."""
 
 
 class Module(ABC, Generic[P, S]):
@@ -153,11 +156,16 @@ class Module(ABC, Generic[P, S]):
     """For a param, the State fields that hang on it, where that is not the field of the same name."""
     batch: ClassVar[int] = 1
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    remembers: ClassVar[bool] = False
+    """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 
-    def validate(self, params: P) -> Sequence[Problem]:  # noqa: ARG002
-        """Params that contradict each other. They may still hold stand-ins; judge only what is set."""
+    def validate(self, params: P, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002
+        """Params that contradict each other. They may still hold stand-ins; judge only what is set.
+
+        triggers: which trigger meta-arguments the task has set (`run_on`), for kinds that demand one or a param in its place.
+        """
         return ()
 
     @abstractmethod
@@ -195,6 +203,16 @@ class Module(ABC, Generic[P, S]):
         if before == original:
             return NoChange()
         return Change("create" if isinstance(before, Absent) else "update", before, original)
+
+    def rehearse(self, work: Sequence[Work[P, S]], host: Host) -> Sequence[Change[S] | Undecided[S] | Blocked]:  # noqa: ARG002
+        """What the machine itself foretells of changes that diff, remove or restore decided on: the version a package will have, what
+        else it takes along, that it cannot work, that it needs root. In the order asked; batched. Never writes.
+
+        An answer refines its change: the same action and before, every known value equal, fewer unknowns, more `because`. It is asked
+        wherever a diff was: when planning, and again where apply diffs again. The transient facts it looks at stay out of State,
+        so that they are no drift and make no step stale.
+        """
+        return [each.change for each in work]
 
     @abstractmethod
     def apply(self, work: Sequence[Work[P, S]], host: Host) -> Iterator[Applied[S] | Failed]:
