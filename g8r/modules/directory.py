@@ -96,7 +96,7 @@ class Directory(Module[DirectoryParams, DirectoryState]):
     Outputs: ClassVar[type[Any]] = DirectoryOutputs
     batch = 256
 
-    def validate(self, params: DirectoryParams) -> Sequence[Problem]:
+    def validate(self, params: DirectoryParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems: tuple[Problem, ...] = ()
         if params.recurse and params.mode is None and params.file_mode is None and params.owner is None and params.group is None:
             problems += (Problem("recurse has nothing to set", "Give mode, file_mode, owner or group, or remove recurse.", "recurse"),)

@@ -93,7 +93,7 @@ class Line(Module[LineParams, LineState]):
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"line": ("lines",)}
     batch = 256
 
-    def validate(self, params: LineParams) -> Sequence[Problem]:
+    def validate(self, params: LineParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         patterns = {"match": params.match, "after": params.after, "before": params.before}
         problems = [problem for name, pattern in patterns.items() if pattern is not None for problem in _pattern_problems(name, pattern)]
         problems += paths.validate_program(params.validate)

@@ -62,7 +62,7 @@ class Link(Module[LinkParams, LinkState]):
     Outputs: ClassVar[type[Any]] = LinkOutputs
     batch = 256
 
-    def validate(self, params: LinkParams) -> Sequence[Problem]:
+    def validate(self, params: LinkParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         if params.ensure == "present" and params.target is None:
             return (Problem("a link needs a target", "Say in target what it points at.", "target"),)
         return ()

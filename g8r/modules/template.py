@@ -58,7 +58,7 @@ class Template(Module[TemplateParams, FileState]):
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"content": _CONTENT, "source": _CONTENT, "vars": _CONTENT}
     batch = 256
 
-    def validate(self, params: TemplateParams) -> Sequence[Problem]:
+    def validate(self, params: TemplateParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems = files.validate(params)
         if params.content is not None and params.source is not None:
             return (*problems, Problem("content and source exclude each other", "Remove one of them.", "source"))

@@ -37,7 +37,7 @@ def test_claims() -> None:
     ],
 )
 def test_params_that_contradict_each_other(params: dict[str, object], param: str, summary: str) -> None:
-    (problem,) = DIRECTORY.validate(DirectoryParams(**{"path": "/srv/x", **params}))
+    (problem,) = DIRECTORY.validate(DirectoryParams(**{"path": "/srv/x", **params}), frozenset())
     assert problem.param == param
     assert summary in problem.summary
 

@@ -53,15 +53,15 @@ def test_a_file_that_need_not_be_there_is_followed_not_required() -> None:
     ],
 )
 def test_params_that_contradict_each_other(params: dict[str, object], param: str, summary: str) -> None:
-    (problem,) = LINE.validate(LineParams(**{"path": "/srv/x", **params}))
+    (problem,) = LINE.validate(LineParams(**{"path": "/srv/x", **params}), frozenset())
     assert problem.param == param
     assert summary in problem.summary
     assert problem.detail
 
 
 def test_params_that_do_not() -> None:
-    assert not LINE.validate(LineParams(path="/srv/x", line="", match="^x"))
-    assert not LINE.validate(LineParams(path="/srv/x", match="^x", ensure="absent"))
+    assert not LINE.validate(LineParams(path="/srv/x", line="", match="^x"), frozenset())
+    assert not LINE.validate(LineParams(path="/srv/x", match="^x", ensure="absent"), frozenset())
 
 
 def test_a_step_on_one_line_does_not_make_the_next_one_stale() -> None:

@@ -28,9 +28,9 @@ def test_claims() -> None:
 
 
 def test_a_link_needs_a_target() -> None:
-    (problem,) = LINK.validate(LinkParams(path="/srv/x"))
+    (problem,) = LINK.validate(LinkParams(path="/srv/x"), frozenset())
     assert problem.param == "target"
-    assert not LINK.validate(LinkParams(path="/srv/x", ensure="absent"))
+    assert not LINK.validate(LinkParams(path="/srv/x", ensure="absent"), frozenset())
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"path": "/srv/x", "target": ""}, LinkParams)
 

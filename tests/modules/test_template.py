@@ -23,7 +23,7 @@ def test_case(case: Case) -> None:
 
 
 def problems(content: str | None, **params: object) -> list[Problem]:
-    return list(TEMPLATE.validate(TemplateParams(path="/srv/x", content=content, **params)))
+    return list(TEMPLATE.validate(TemplateParams(path="/srv/x", content=content, **params), frozenset()))
 
 
 def test_a_free_variable_is_named_with_its_line_and_the_nearest_name() -> None:
