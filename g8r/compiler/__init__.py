@@ -1,0 +1,1 @@
+"""The compiler: from a source to a checked task graph."""
