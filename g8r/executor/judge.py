@@ -12,7 +12,9 @@ import msgspec
 
 from g8r import parameters
 from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Verdict
+from g8r.host import Host
 from g8r.module import Ahead, AnyModule
+from g8r.plan import REPLACE_NOTE
 from g8r.reference import Lookup, Reference, SecretReference, resolve
 from g8r.stack import Lifecycle
 from g8r.state import Resource
@@ -69,10 +71,16 @@ def judge(prepared: Prepared, before: Any, ahead: Ahead) -> Verdict[Any]:  # noq
     return _with_unknown(prepared, before, verdict)
 
 
+def ahead_of(host: Host, promised: frozenset[str] = frozenset()) -> Ahead:
+    """What a diff on this host is given."""
+    account = host.accounts().get(host.user)
+    return Ahead(promised, host.privileged, host.user, account.group if account else host.user)
+
+
 def replacing(verdict: Verdict[Any], before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
     """The verdict for a resource that is to be made anew, from the verdict as if it were absent."""
     if isinstance(verdict, Change) and verdict.action == "create" and not isinstance(before, Absent):
-        return msgspec.structs.replace(verdict, action="replace", before=before, because=(*verdict.because, "asked for with --replace"))
+        return msgspec.structs.replace(verdict, action="replace", before=before, because=(*verdict.because, REPLACE_NOTE))
     return verdict
 
 
@@ -160,3 +168,11 @@ def recorded_state(module: AnyModule, record: Resource | None) -> Any:  # noqa: 
     if not module.remembers or record is None or record.state is None or record.version != module.version:
         return None
     return msgspec.convert(record.state, module.State)
+
+
+def change_of(verdict: Verdict[Any]) -> Change[Any]:
+    """The change of a verdict that is one."""
+    if not isinstance(verdict, Change):
+        message = f"{verdict} is no change"
+        raise TypeError(message)
+    return verdict

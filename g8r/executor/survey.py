@@ -7,7 +7,7 @@ its own tasks it knows itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,8 @@ from g8r.executor.judge import (
     Kinds,
     Prepared,
     Secrets,
+    ahead_of,
+    change_of,
     judge,
     masked,
     outputs,
@@ -30,11 +32,13 @@ from g8r.executor.judge import (
     unknown_lookup,
 )
 from g8r.host import Host
-from g8r.module import Ahead, AnyModule, Wanted
+from g8r.module import Ahead, AnyModule, Module, Wanted, Work
 from g8r.reference import OutputReference, Reference, SecretReference, text_of, walk
 from g8r.selector import Labels
 from g8r.state import Resource
 from g8r.value import Document, Partial, Unknown
+
+_PENDING: Final = frozenset({"change", "unknown"})
 
 Key: TypeAlias = tuple[str, str]
 """A resource on this host: kind and identity."""
@@ -47,8 +51,20 @@ class Outlook(msgspec.Struct, frozen=True):
     unknown: Mapping[Address, Mapping[str, str]] = {}
     selected: Mapping[str, tuple[str, ...]] = {}
     """For the text of a label selector in a reference, the hosts it means, sorted."""
+    blocked: frozenset[Address] = frozenset()
+    """Tasks of other hosts that are blocked."""
     replace: frozenset[Address] = frozenset()
     """Tasks whose resources the user wants made anew."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A task with its verdict, before the machine was asked what it foretells."""
+
+    task: CatalogTask
+    prepared: Prepared
+    before: Any
+    verdict: Verdict[Any]
+    ahead: Ahead
 
 
 class Survey:
@@ -65,6 +81,8 @@ class Survey:
         self._kinds = kinds
         self._findings: dict[Address, Finding] = {}
         self._prepared: dict[Address, Prepared] = {}
+        self._nothing_ahead = ahead_of(host)
+        self._queue: dict[Address, Judged] = {}
         self._pending_packages: list[str] = []
         self._tasks = {task.address: task for task in catalog.tasks}
         self._plain = frozenset(task.address for task in catalog.tasks if not _refers(task.params))
@@ -76,14 +94,47 @@ class Survey:
 
         A task that the outlook says to replace is judged as if its resource were absent.
         """
-        found = []
-        for address in addresses:
-            finding = self._find(self._tasks[address], outlook)
-            self._findings[address] = finding
-            if finding.address.kind == "package" and finding.judgement in {"change", "unknown"}:
-                self._pending_packages.append(finding.address.task)
-            found.append(finding)
-        return found
+        wanted = list(addresses)
+        for address in wanted:
+            task = self._tasks[address]
+            if self._queue and self._stands_on_queue(task):
+                self._rehearse()
+            judged = self._judge(task, outlook)
+            if isinstance(judged, Finding):
+                self._settle(judged)
+            else:
+                self._queue[address] = judged
+        self._rehearse()
+        return [self._findings[address] for address in wanted]
+
+    def _settle(self, finding: Finding) -> None:
+        self._findings[finding.address] = finding
+        if finding.address.kind == "package" and finding.judgement in _PENDING:
+            self._pending_packages.append(finding.address.task)
+
+    def _stands_on_queue(self, task: CatalogTask) -> bool:
+        if any(edge.before in self._queue for edge in task.edges):
+            return True
+        return task.after_packages and any(address.kind == "package" for address in self._queue)
+
+    def _rehearse(self) -> None:
+        """Ask the machine what it foretells of the changes judged so far, by kind and many at once."""
+        queue, self._queue = self._queue, {}
+        by_kind: dict[str, list[Judged]] = {}
+        for judged in queue.values():
+            by_kind.setdefault(judged.task.address.kind, []).append(judged)
+        for kind, several in sorted(by_kind.items()):
+            work: list[Work[Any, Any]] = [
+                Work(
+                    judged.prepared.params,
+                    change_of(judged.verdict),
+                    sensitive=tuple(sorted(judged.prepared.sensitive)),
+                    ahead=judged.ahead,
+                )
+                for judged in several
+            ]
+            for judged, foretold in zip(several, self._kinds(kind).rehearse(work, self._host), strict=True):
+                self._settle(self._finding(msgspec.structs.replace(judged, verdict=foretold)))
 
     # ---- reading ----
 
@@ -117,40 +168,46 @@ class Survey:
 
     # ---- judging ----
 
-    def _find(self, task: CatalogTask, outlook: Outlook) -> Finding:
+    def _judge(self, task: CatalogTask, outlook: Outlook) -> Finding | Judged:
+        """A finding, or what is still to be rehearsed."""
         module = self._kinds(task.address.kind)
         before = self._states[task.address]
-        obstacle = self._obstacle(task) or (before.reason if isinstance(before, Unreadable) else "")
+        obstacle = self._obstacle(task, outlook) or (before.reason if isinstance(before, Unreadable) else "")
         if obstacle:
-            return Finding(
-                task.address, "blocked", reason=obstacle, unknown_outputs=dict.fromkeys(module.Outputs.__struct_fields__, "it can be done")
-            )
+            return Finding(task.address, "blocked", reason=obstacle)
         try:
             prepared = self._prepared.get(task.address) or self._prepare(module, task, outlook)
         except msgspec.ValidationError as mismatch:
             return Finding(task.address, "blocked", reason=f"what a reference gives does not fit: {mismatch}")
         except KeyError as absent_secret:
             return Finding(task.address, "blocked", reason=f"there is no secret {absent_secret.args[0]!r} on this host")
-        awaited = self._awaited(task)
-        ahead = Ahead(frozenset(claim for claim in task.claims.requires if self._promised(task, claim)), self._host.privileged)
-        verdict = judge(prepared, ABSENT if task.address in outlook.replace else before, ahead)
-        if task.address in outlook.replace:
-            verdict = replacing(verdict, before)
-        if awaited and not isinstance(verdict, Blocked):
-            verdict = Undecided(f"expected from {awaited}", verdict if isinstance(verdict, Change) else None)
-        return self._finding(task, prepared, before, verdict, grounded=not awaited and not self._moving(task))
+        anew = task.address in outlook.replace
+        ahead = self._ahead(task)
+        verdict = judge(prepared, ABSENT if anew else before, ahead)
+        judged = Judged(task, prepared, before, replacing(verdict, before) if anew else verdict, ahead)
+        if isinstance(verdict, Change) and type(module).rehearse is not Module.rehearse and not self._awaited(task):
+            return judged
+        return self._finding(judged)
+
+    def _ahead(self, task: CatalogTask) -> Ahead:
+        promised = frozenset(claim for claim in task.claims.requires if self._promised(task, claim))
+        return msgspec.structs.replace(self._nothing_ahead, promised=promised) if promised else self._nothing_ahead
 
     def _prepare(self, module: AnyModule, task: CatalogTask, outlook: Outlook) -> Prepared:
         return prepare(module, task.params, self._lookup(outlook), task.sensitive, task.lifecycle)
 
-    def _finding(self, task: CatalogTask, prepared: Prepared, before: Any, verdict: Verdict[Any], *, grounded: bool) -> Finding:  # noqa: ANN401
-        """`before` is any kind's State. `grounded`: nothing earlier in the plan changes what this stands on."""
-        document = masked(before, prepared.sensitive, self._key)
+    def _finding(self, judged: Judged) -> Finding:
+        task, prepared, verdict = judged.task, judged.prepared, judged.verdict
+        awaited = self._awaited(task)
+        if awaited and not isinstance(verdict, Blocked):
+            verdict = Undecided(f"expected from {awaited}", verdict if isinstance(verdict, Change) else None)
+        document = masked(judged.before, prepared.sensitive, self._key)
         hidden = tuple(sorted(prepared.sensitive))
-        expect: Expect = Exactly(state_digest(before, self._key)) if grounded else Predicted()
+        grounded = not awaited and not self._moving(task)
+        expect: Expect = Exactly(state_digest(judged.before, self._key)) if grounded else Predicted()
         match verdict:
             case NoChange():
-                known, unknown = outputs(prepared, before, frozenset(), "")
+                known, unknown = outputs(prepared, judged.before, frozenset(), "")
                 return Finding(
                     task.address,
                     "no-change",
@@ -164,23 +221,30 @@ class Survey:
             case Change():
                 return self._changing(task, prepared, verdict, document, expect)
             case Undecided(reason=reason, likely=likely):
-                shown = self._changing(task, prepared, likely, document, Unforeseen()) if likely else None
-                everything = dict.fromkeys(prepared.module.Outputs.__struct_fields__, str(task.address))
-                return Finding(
-                    task.address,
-                    "unknown",
-                    before=document,
-                    after=shown.after if shown else None,
-                    unknown=shown.unknown if shown else (),
-                    sensitive=hidden,
-                    expect=Unforeseen(),
-                    reason=reason,
-                    because=shown.because if shown else (),
-                    outputs=shown.outputs if shown and prepared.unknown else {},
-                    unknown_outputs=shown.unknown_outputs if shown and prepared.unknown else everything,
-                )
+                return self._undecided(task, prepared, document, reason, likely)
             case Blocked(reason=reason):
                 return Finding(task.address, "blocked", before=document, sensitive=hidden, reason=reason)
+
+    def _undecided(
+        self, task: CatalogTask, prepared: Prepared, before: Document | None, reason: str, likely: Change[Any] | None
+    ) -> Finding:
+        everything = dict.fromkeys(prepared.module.Outputs.__struct_fields__, str(task.address))
+        found = Finding(
+            task.address,
+            "unknown",
+            before=before,
+            sensitive=tuple(sorted(prepared.sensitive)),
+            expect=Unforeseen(),
+            reason=reason,
+            unknown_outputs=everything,
+        )
+        if likely is None:
+            return found
+        shown = self._changing(task, prepared, likely, before, Unforeseen())
+        found = msgspec.structs.replace(found, after=shown.after, unknown=shown.unknown, because=shown.because)
+        if not prepared.unknown:
+            return found
+        return msgspec.structs.replace(found, outputs=shown.outputs, unknown_outputs=shown.unknown_outputs)
 
     def _changing(self, task: CatalogTask, prepared: Prepared, change: Change[Any], before: Document | None, expect: Expect) -> Finding:
         after = masked(change.after, prepared.sensitive, self._key)
@@ -200,11 +264,13 @@ class Survey:
             satisfies=tuple(sorted(verb for verb in prepared.module.triggers.values() if prepared.module.satisfies(change, verb))),
         )
 
-    def _obstacle(self, task: CatalogTask) -> str:
+    def _obstacle(self, task: CatalogTask, outlook: Outlook) -> str:
         """Why this task cannot be done, whatever its own state; empty where nothing stands in its way."""
         for edge in task.edges:
+            if edge.soft:
+                continue
             finding = self._findings.get(edge.before)
-            if finding is not None and finding.judgement == "blocked" and not edge.soft:
+            if edge.before in outlook.blocked or (finding is not None and finding.judgement == "blocked"):
                 return f"it needs {edge.before.task}, which is blocked"
         if not self._pending_packages or not task.after_packages:
             for claim in task.claims.requires:
@@ -223,13 +289,13 @@ class Survey:
     def _promised(self, task: CatalogTask, claim: str) -> bool:
         provider = task.provided.get(claim)
         finding = self._findings.get(provider) if provider else None
-        return finding is not None and finding.judgement in {"change", "unknown"} and finding.before is None
+        return finding is not None and finding.judgement in _PENDING and finding.before is None
 
     def _moving(self, task: CatalogTask) -> bool:
         """Whether something that this task stands on, or that holds the same lock, changes earlier in the plan."""
         for provider in task.provided.values():
             finding = self._findings.get(provider)
-            if finding is not None and finding.judgement in {"change", "unknown"}:
+            if finding is not None and finding.judgement in _PENDING:
                 return True
         return task.after_packages and bool(self._pending_packages)
 

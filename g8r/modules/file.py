@@ -50,7 +50,7 @@ class File(Module[FileParams, FileState]):
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"content": _CONTENT, "source": _CONTENT}
     batch = 256
 
-    def validate(self, params: FileParams) -> Sequence[Problem]:
+    def validate(self, params: FileParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems = files.validate(params)
         if params.content is not None and params.source is not None:
             problems += (Problem("content and source exclude each other", "Remove one of them.", "source"),)
