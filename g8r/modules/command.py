@@ -101,7 +101,7 @@ class Command(Module[CommandParams, CommandState]):
     Outputs: ClassVar[type[Any]] = CommandOutputs
     natural = "name"
     triggers: ClassVar[Mapping[str, str]] = {"run_on": "run"}
-    determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"argv": (), "env": ("stdout",), "stdin": ("stdout",), "ok_codes": ()}
+    determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"env": ("env", "stdout"), "stdin": ("stdin", "stdout")}
     remembers = True
     becomes = True
 
