@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import jinja2.nodes
 
 _CONTENT = ("content", "checksum", "size")
+_CACHED = 1024
+"""How many templates are kept compiled: many hosts, or tasks, share one."""
 
 
 class TemplateParams(PlainFileParams, frozen=True, kw_only=True):
@@ -124,7 +126,7 @@ def _rendered(params: TemplateParams) -> str:
         message = f"the template of {params.path} is not there as text: a template is UTF-8 text of at most 256 KiB"
         raise _RenderingError(message)
     try:
-        if not params.vars and _missing(_parsed(params.content), params.vars):
+        if not params.vars and _free(params.content):
             return ""
         return _compiled(params.content).render(params.vars)
     except jinja2.TemplateSyntaxError as error:
@@ -141,7 +143,7 @@ def _renders_a_stand_in(piece: Work[TemplateParams, FileState]) -> bool:
     params, after = piece.params, piece.change.after
     if params.vars or params.content is None or isinstance(after, Absent) or after.content != "":
         return False
-    return bool(_missing(_parsed(params.content), params.vars))
+    return bool(_free(params.content))
 
 
 def _failure(params: TemplateParams, error: Exception, what: str) -> str:
@@ -176,41 +178,45 @@ def _template_problems(template: str, given: Mapping[str, Any]) -> Iterator[Prob
     import jinja2  # noqa: PLC0415 a stack without templates does not pay for it
 
     try:
-        parsed = _parsed(template)
+        free = _free(template)
         _compiled(template)
     except jinja2.TemplateSyntaxError as error:
         yield Problem(f"the template has a syntax error in line {error.lineno}", str(error.message), "content")
         return
-    for line in _references(parsed):
+    for line in _references(template):
         detail = "One file is the whole template: put the text in, or compose it in the stack."
         yield Problem(f"line {line} of the template loads another template", detail, "content")
-    for name, line in sorted(_missing(parsed, given).items()):
-        detail = f"Line {line} of the template uses it, and vars does not have it.{did_you_mean(name, given)}"
-        yield Problem(f'template variable "{name}" is not in vars', detail, "vars")
+    for name, line in free.items():
+        if name not in given:
+            detail = f"Line {line} of the template uses it, and vars does not have it.{did_you_mean(name, given)}"
+            yield Problem(f'template variable "{name}" is not in vars', detail, "vars")
 
 
-def _references(parsed: jinja2.nodes.Template) -> list[int]:
+@lru_cache(maxsize=_CACHED)
+def _references(template: str) -> tuple[int, ...]:
+    """The lines that load another template."""
     from jinja2 import nodes  # noqa: PLC0415 a stack without templates does not pay for it
 
-    return [found.lineno for found in parsed.find_all((nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include))]
+    loads = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
+    return tuple(found.lineno for found in _environment().parse(template).find_all(loads))
 
 
-def _missing(parsed: jinja2.nodes.Template, given: Mapping[str, Any]) -> dict[str, int]:
-    """The free variables that are neither given nor tested nor defaulted, with the first line that uses them."""
+@lru_cache(maxsize=_CACHED)
+def _free(template: str) -> Mapping[str, int]:
+    """The variables that must be given, sorted, each with the first line that uses it. Those that are tested or defaulted need not be."""
     from jinja2 import meta, nodes  # noqa: PLC0415 a stack without templates does not pay for it
 
-    free = meta.find_undeclared_variables(parsed) - given.keys()
-    if not free:
-        return {}
-    tested = {test.node.name for test in parsed.find_all(nodes.Test) if _tests_definition(test) and isinstance(test.node, nodes.Name)}
-    defaulted = {
+    parsed = _environment().parse(template)
+    excused = {test.node.name for test in parsed.find_all(nodes.Test) if _tests_definition(test) and isinstance(test.node, nodes.Name)}
+    excused |= {
         found.node.name for found in parsed.find_all(nodes.Filter) if found.name in ("default", "d") and isinstance(found.node, nodes.Name)
     }
-    missing: dict[str, int] = {}
+    free = meta.find_undeclared_variables(parsed) - excused
+    lines: dict[str, int] = {}
     for found in parsed.find_all(nodes.Name):
-        if found.name in free - tested - defaulted:
-            missing[found.name] = min(found.lineno, missing.get(found.name, found.lineno))
-    return missing
+        if found.name in free:
+            lines[found.name] = min(found.lineno, lines.get(found.name, found.lineno))
+    return dict(sorted(lines.items()))
 
 
 def _tests_definition(test: jinja2.nodes.Test) -> bool:
@@ -238,11 +244,6 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-@lru_cache(maxsize=64)
-def _parsed(template: str) -> jinja2.nodes.Template:
-    return _environment().parse(template)
-
-
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_CACHED)
 def _compiled(template: str) -> jinja2.Template:
     return _environment().from_string(template)
