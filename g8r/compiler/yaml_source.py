@@ -227,7 +227,9 @@ class _Composer:
 
     def _tag_error(self, event: yaml.NodeEvent) -> RejectedError:
         tag = str(event.tag).replace(_TAG, "!!")
-        return _rejected(self._file, event.start_mark, "unknown-tag", f"the tag {tag} means nothing here", "A stack is plain data: remove the tag.")
+        return _rejected(
+            self._file, event.start_mark, "unknown-tag", f"the tag {tag} means nothing here", "A stack is plain data: remove the tag."
+        )
 
     def _key_error(self, event: yaml.Event) -> RejectedError:
         return _rejected(self._file, event.start_mark, "invalid-key", "a key must be text")

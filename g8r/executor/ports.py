@@ -1,6 +1,6 @@
 """Ports: what the executor needs to be remembered, whoever remembers it.
 
-The contract tests (`tests/executor/store_contract.py`, `journal_contract.py`) say what every implementation must hold.
+`tests/executor/test_store_contract.py` and `test_journal.py` say what every implementation must hold.
 """
 
 from __future__ import annotations

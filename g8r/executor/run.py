@@ -7,7 +7,7 @@ is written, and only then is an outcome announced. So what was announced is neve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -158,7 +158,7 @@ class Runner:
                 self._learn(step, self._scheduler.outcomes[identifier])
                 ended.append((step, self._scheduler.outcomes[identifier], None))
         if performed:
-            self._transport.sync(sorted({each.step.address.host for each in performed}))
+            self._transport.sync([each.step for each in performed])
         self._commit(ended)
 
     def _retried(self, performed: Performed) -> bool:
@@ -255,7 +255,7 @@ class Runner:
 
     def _output(self, address: Address, name: str) -> Partial:
         known = self._outputs.get(address, {})
-        return known[name] if name in known else Unknown(str(address))
+        return cast("Partial", known[name]) if name in known else Unknown(str(address))
 
     def _now(self) -> float:
         return self._settings.now() - self._begun

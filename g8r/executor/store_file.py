@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import apsw
 
 BUSY_MILLISECONDS: Final = 10_000
+CACHE_KIB: Final = 16_000
+"""So that a commit of some thousand outcomes is written once, not also spilled before."""
 CHECKPOINT_PAGES: Final = 4000
 """16 MiB of log before it is moved into the file in the middle of a run; else that happens once, when the file is closed."""
 
@@ -142,7 +144,7 @@ def _readable(path: Path) -> apsw.Connection:
     except BaseException:
         connection.close()
         raise
-    connection.execute(f"PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}; PRAGMA cache_size=-{CACHE_KIB}")
     return connection
 
 

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+STATE_FOLDER: Final = ".g8r"
 PRIVATE: Final = 0o600
 
 
 def prepare(folder: Path) -> None:
-    """Makes the folder where it is not there: for its owner only, and out of version control. An existing one is left alone."""
+    """Makes the folder where it is not there: for its owner only; `.g8r` out of version control. An existing one is left alone."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        (folder / ".gitignore").write_text("*\n", encoding="ascii")
+        if folder.name == STATE_FOLDER:
+            (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def replace(path: Path, fill: Callable[[Path], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -148,7 +149,7 @@ def _resources(db: apsw.Connection, ledger: int) -> dict[ResourceKey, Resource]:
     query = "SELECT record, bulk FROM resources WHERE ledger = ? AND record IS NOT NULL ORDER BY host, kind, identity"
     rows: list[tuple[Any, Any]] = list(db.execute(query, (ledger,)))
     plain = iter(msgspec.json.decode(b"[" + b",".join(body for body, bulk in rows if bulk is None) + b"]", type=list[Resource]))
-    records = (next(plain) if bulk is None else _decoded(db, body, bulk, Resource) for body, bulk in rows)
+    records = (next(plain) if bulk is None else store_record.decode(body, bulk, Resource, partial(blob, db)) for body, bulk in rows)
     return {record.key: record for record in records}
 
 
@@ -165,8 +166,9 @@ def _intents(db: apsw.Connection, ledger: int) -> tuple[Intent, ...]:
     )
     chunks: list[tuple[Any, ...]] = list(db.execute(query, (ledger,)))
     over = {run: {step for (step,) in db.execute("SELECT step FROM outcomes WHERE run = ?", (run,))} for run, _, _ in chunks}
-    return tuple(intent for run, body, bulk in chunks for intent in _decoded(db, body, bulk, list[Intent]) if intent.step not in over[run])
-
-
-def _decoded(db: apsw.Connection, body: bytes, bulk: str | None, noun: type[store_record.Noun]) -> store_record.Noun:
-    return store_record.decode(body, bulk, noun, lambda digest: blob(db, digest))
+    return tuple(
+        intent
+        for run, body, bulk in chunks
+        for intent in store_record.decode_all(body, bulk, Intent, partial(blob, db))
+        if intent.step not in over[run]
+    )

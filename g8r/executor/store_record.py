@@ -6,6 +6,7 @@ without blobs (nearly all) is never searched.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,8 @@ BULK: Final = 4096
 """Bytes. Rows and strings up to this are kept whole."""
 MARK: Final = "\0blob:"
 
+_LEVEL: Final = 1
+"""Of deflate: plans shrink to a tenth in two milliseconds per megabyte."""
 _MARK_AS_JSON: Final = b"\\u0000blob:"
 
 Noun = TypeVar("Noun")
@@ -47,12 +50,17 @@ def encode(noun: object) -> Row:
 
 
 def encode_all(nouns: Iterable[object]) -> Row:
-    """A JSON array of them."""
+    """A JSON array of them, deflated."""
+    nouns = list(nouns)
+    bodies = [_ENCODER.encode(noun) for noun in nouns]
+    whole = b"[" + b",".join(bodies) + b"]"
+    if _MARK_AS_JSON not in whole and max(map(len, bodies), default=0) <= BULK:
+        return Row(deflated(whole))
     rows = [encode(noun) for noun in nouns]
     blobs: dict[str, bytes] = {}
     for row in rows:
         blobs.update(row.blobs)
-    return Row(b"[" + b",".join(row.body for row in rows) + b"]", blobs)
+    return Row(deflated(b"[" + b",".join(row.body for row in rows) + b"]"), blobs)
 
 
 def decode(body: bytes, bulk: str | None, noun: type[Noun], blob: Callable[[str], bytes]) -> Noun:
@@ -60,6 +68,25 @@ def decode(body: bytes, bulk: str | None, noun: type[Noun], blob: Callable[[str]
     if bulk is None:
         return msgspec.json.decode(body, type=noun)
     return msgspec.convert(_with_bulk(msgspec.json.decode(body), blob), noun)
+
+
+def decode_all(body: bytes, bulk: str | None, noun: type[Noun], blob: Callable[[str], bytes]) -> list[Noun]:
+    """What `encode_all` was given."""
+    wanted: Any = list[noun]  # type: ignore[valid-type]
+    decoded: list[Noun] = decode(inflated(body), bulk, wanted, blob)
+    return decoded
+
+
+def deflated(content: bytes) -> bytes:
+    return zlib.compress(content, _LEVEL)
+
+
+def inflated(content: bytes) -> bytes:
+    """Raises `msgspec.DecodeError` for what was not deflated."""
+    try:
+        return zlib.decompress(content)
+    except zlib.error as problem:
+        raise msgspec.DecodeError(str(problem)) from problem
 
 
 def _without_bulk(part: Any, blobs: dict[str, bytes]) -> Any:  # noqa: ANN401 any JSON

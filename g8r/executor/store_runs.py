@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,8 +23,6 @@ KEPT_RUNS: Final = 50
 """Of each ledger, so many of the newest runs keep their plan and outcomes; the others only their line in the history."""
 CHUNK: Final = 1000
 """Intents in one row."""
-_LEVEL: Final = 1
-"""Of deflate: a fifth of the size for a hundredth of a second per megabyte."""
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -56,7 +54,7 @@ def encoded(plan: Plan, intents: Sequence[Intent], blobs: Mapping[str, bytes]) -
     for chunk in chunks:
         kept.update(chunk.blobs)
     bulk = msgspec.structs.replace(steps, blobs=dict.fromkeys((*plan.blobs, *steps.blobs), b"")).bulk
-    return BegunRun(zlib.compress(head, _LEVEL), zlib.compress(steps.body, _LEVEL), bulk, chunks, kept)
+    return BegunRun(store_record.deflated(head), steps.body, bulk, chunks, kept)
 
 
 def insert(db: apsw.Connection, ledger: int, serial: int, run: Run, plan: Plan) -> int:
@@ -159,7 +157,7 @@ def thin_out(db: apsw.Connection, ledger: int) -> None:
 def outcomes(db: apsw.Connection, run: int) -> list[tuple[str, Outcome]]:
     rows: list[tuple[Any, Any, Any]] = list(db.execute("SELECT step, body, bulk FROM outcomes WHERE run = ? ORDER BY step", (run,)))
     wanted: Any = Outcome
-    return [(step, store_record.decode(body, bulk, wanted, lambda digest: store_ledger.blob(db, digest))) for step, body, bulk in rows]
+    return [(step, store_record.decode(body, bulk, wanted, partial(store_ledger.blob, db))) for step, body, bulk in rows]
 
 
 def plan(db: apsw.Connection, run: int) -> Plan | None:
@@ -167,13 +165,6 @@ def plan(db: apsw.Connection, run: int) -> Plan | None:
     if row is None:
         return None
     head, steps, bulk = row
-    kept = msgspec.json.decode(_inflated(head), type=Plan)
-    decoded = store_record.decode(_inflated(steps), bulk, list[Step], lambda digest: store_ledger.blob(db, digest))
+    kept = msgspec.json.decode(store_record.inflated(head), type=Plan)
+    decoded = store_record.decode_all(steps, bulk, Step, partial(store_ledger.blob, db))
     return msgspec.structs.replace(kept, steps=tuple(decoded))
-
-
-def _inflated(content: bytes) -> bytes:
-    try:
-        return zlib.decompress(content)
-    except zlib.error as problem:
-        raise msgspec.ValidationError(str(problem)) from problem

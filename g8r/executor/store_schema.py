@@ -32,7 +32,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_by_ledger ON runs (ledger, n);
 
--- `head` is the plan without its steps; both are deflated JSON.
+-- `head` is the plan without its steps; these, and bodies of intents, are deflated JSON.
 CREATE TABLE plans (run INTEGER PRIMARY KEY, head BLOB NOT NULL, steps BLOB NOT NULL, bulk TEXT) STRICT;
 CREATE TABLE intents (run INTEGER NOT NULL, chunk INTEGER NOT NULL, body BLOB NOT NULL, bulk TEXT, PRIMARY KEY (run, chunk)) STRICT;
 CREATE TABLE outcomes (

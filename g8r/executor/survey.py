@@ -7,7 +7,7 @@ its own tasks it knows itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -319,7 +319,7 @@ class Survey:
         own = self._findings.get(address)
         known = own.outputs if own is not None else outlook.known.get(address, {})
         if name in known:
-            return known[name]
+            return cast("Partial", known[name])
         reasons = own.unknown_outputs if own is not None else outlook.unknown.get(address, {})
         return Unknown(reasons.get(name, str(address)))
 

@@ -18,12 +18,15 @@ DIFF_LINES: Final = 60
 WIDEST_LINE: Final = 400
 """Characters of a line of text that are shown where not all is asked for."""
 
+_DERIVED: Final = frozenset({"checksum", "size"})
+"""What says nothing more where the text itself is shown."""
+
 _LINE_STYLES: Final[dict[str, Style]] = {"+": "create", "-": "delete", "@": "act"}
 
 
 def new(found: Sequence[Difference], palette: Palette, *, full: bool) -> Iterator[str]:
     """What will be there: every field that is set, texts last."""
-    there = [field for field in found if field.after is not None]
+    there = [field for field in _telling(found, full=full) if field.after is not None]
     yield from _aligned(
         [(field.name, _shown(field.after, palette, full=full)) for field in there if not diff.is_text(field.after)], palette
     )
@@ -34,8 +37,9 @@ def new(found: Sequence[Difference], palette: Palette, *, full: bool) -> Iterato
 
 def changed(found: Sequence[Difference], palette: Palette, *, full: bool) -> Iterator[str]:
     """What differs, old to new, texts as diffs and last."""
-    texts = [field for field in found if field.differs and (diff.is_text(field.before) or diff.is_text(field.after))]
-    rest = [field for field in found if field.differs and field not in texts]
+    differing = [field for field in _telling(found, full=full) if field.differs]
+    texts = [field for field in differing if (diff.is_text(field.before) or diff.is_text(field.after))]
+    rest = [field for field in differing if field not in texts]
     yield from _aligned([(field.name, _change(field, palette, full=full)) for field in rest], palette)
     for field in texts:
         if isinstance(field.before, str | None) and isinstance(field.after, str | None):
@@ -51,9 +55,17 @@ def present(document: Document, sensitive: Iterable[str], palette: Palette, *, f
 
 def run(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
     """What an act is given, and what it leaves: params, then the fields of the state that no param is called like."""
+    hidden = (*step.sensitive, *step.sensitive_params, *step.sealed)
     left = {name: value for name, value in (step.after or {}).items() if name not in step.params}
     both: Document = {**step.params, **left}
-    return new(diff.between(None, both, step.unknown, step.sensitive), palette, full=full)
+    return new(diff.between(None, both, step.unknown, hidden), palette, full=full)
+
+
+def _telling(found: Sequence[Difference], *, full: bool) -> Sequence[Difference]:
+    """Without the checksum and size of a text that is shown itself."""
+    if full or not any(field.name == "content" and isinstance(field.after, str) for field in found):
+        return found
+    return [field for field in found if field.name not in _DERIVED]
 
 
 def _aligned(rows: Sequence[tuple[str, str]], palette: Palette) -> Iterator[str]:

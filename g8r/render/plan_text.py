@@ -13,6 +13,7 @@ import msgspec
 
 from g8r.plan import Plan, ReasonCode, Step, StepAction, Summary
 from g8r.render import attributes, diff, style
+from g8r.render.diff import Difference
 from g8r.render.style import PLAIN, Palette, Style
 
 
@@ -34,14 +35,14 @@ LOOKS: Final[dict[StepAction, Look]] = {
     "trigger": Look("*", "act", "will be fired"),
     "forget": Look(".", "faint", "will be forgotten"),
     "unknown": Look("?", "unknown", "is not known yet"),
-    "no-op": Look(" ", "faint", "stays as it is"),
+    "no-op": Look("=", "faint", "stays as it is"),
 }
 """In the order in which a plan is shown."""
 
 REASONS: Final[dict[ReasonCode, str]] = {
     "new": "new",
     "drift": "drift",
-    "changed": "changed here",
+    "changed": "changed",
     "trigger": "trigger",
     "owed": "owed by an earlier run",
     "replaced": "replaced",
@@ -50,6 +51,7 @@ REASONS: Final[dict[ReasonCode, str]] = {
     "adopted": "adopted",
     "requested": "requested",
     "in-doubt": "in doubt since a run that was cut off",
+    "refreshed": "refreshed",
     "none": "",
 }
 
@@ -78,7 +80,8 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
             yield from _indented(drift_lines(entry, palette, full=full))
             yield ""
     if planned:
-        yield palette.paint("strong", f"g8r will do this to {_where(plan)}:" if plan.summary().any else "g8r cannot go on:")
+        title = "g8r cannot go on:" if plan.blocked else "g8r takes note of this:"
+        yield palette.paint("strong", f"g8r will do this to {_where(plan)}:" if plan.summary().any else title)
         yield ""
         for entry in planned:
             yield from _indented(entry_lines(entry, palette, full=full))
@@ -91,7 +94,7 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
 def entries(plan: Plan) -> tuple[Entry, ...]:
     """All that is to be shown of a plan's steps, in the order of `LOOKS`."""
     rank = {action: index for index, action in enumerate(LOOKS)}
-    shown = [step for step in plan.steps if step.action != "no-op"]
+    shown = [step for step in plan.steps if step.action != "no-op" or step.reason.code == "moved"]
     return _grouped(sorted(shown, key=lambda step: rank[step.action]))
 
 
@@ -105,10 +108,11 @@ def entry_lines(entry: Entry, palette: Palette = PLAIN, *, full: bool = False) -
     step, look = entry.step, LOOKS[entry.step.action]
     symbol = palette.paint(look.style, look.symbol)
     yield f"{symbol} {_headline(entry, look, palette, full=full)}"
-    inner = [_why(step, entry), *_waits(step, entry), *(f"note: {_hostless(text, entry)}" for text in step.because)]
+    notes = [f"note: {_hostless(text, entry)}" for text in step.because if text not in step.reason.text]
+    inner = [_why(step, entry), *_waits(step, entry), *notes]
     if step.pulled_in:
         inner.append(f"with it: {style.some(step.pulled_in, len(step.pulled_in) if full else 10)}")
-    if step.moved_from:
+    if step.moved_from and step.moved_from not in step.reason.text:
         inner.append(f"so far recorded as {style.clean(step.moved_from)}")
     for text in inner:
         if text:
@@ -130,6 +134,10 @@ def drift_lines(entry: Entry, palette: Palette = PLAIN, *, full: bool = False) -
 
 def notices(plan: Plan, palette: Palette = PLAIN) -> Iterator[str]:
     """What a reviewer must know of the plan as a whole."""
+    adopted = [step.id for step in plan.steps if step.action == "no-op" and step.reason.code == "adopted"]
+    if adopted:
+        yield f"{style.count(len(adopted), 'resource is', 'resources are')} as wanted already and will be managed: {style.some(adopted)}."
+        yield ""
     if not plan.complete:
         chosen = [f"{SELECTIONS.get(key, key)} {style.clean(name)}" for key, names in sorted(plan.selection.items()) for name in names]
         limited = f" ({', '.join(chosen)})" if chosen else ""
@@ -227,7 +235,7 @@ def _why(step: Step, entry: Entry) -> str:
     label, text, where = REASONS[step.reason.code], _hostless(step.reason.text, entry), style.place(step.span)
     if text and label and not text.lower().startswith((label, step.reason.code)):
         text = f"{label}: {text}"
-    reason = text or label
+    reason = text or ("changed here" if label == "changed" else label)
     if where and where in reason:
         return reason
     return f"{reason} ({where})" if reason and where else reason or where
@@ -247,18 +255,23 @@ def _waits(step: Step, entry: Entry) -> Iterator[str]:
 def _attributes(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
     match step.action:
         case "create":
-            yield from attributes.new(diff.fields(step), palette, full=full)
+            yield from attributes.new(_fields(step), palette, full=full)
         case "update" | "replace":
             yield from attributes.changed(diff.fields(step), palette, full=full)
         case "run":
             yield from attributes.run(step, palette, full=full)
         case "unknown" if step.after is not None:
             known = attributes.new if step.before is None else attributes.changed
-            yield from known(diff.fields(step), palette, full=full)
+            yield from known(_fields(step), palette, full=full)
         case "delete" if full and step.before is not None:
             yield from attributes.present(step.before, step.sensitive, palette, full=full)
         case _:
             return
+
+
+def _fields(step: Step) -> tuple[Difference, ...]:
+    """The fields of a change, save one that only repeats the identity in the headline."""
+    return tuple(field for field in diff.fields(step) if field.differs and field.after != step.identity)
 
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:

@@ -88,6 +88,13 @@ class PlainProgress:
             self._write(text)
 
 
+def step_name(step: Step) -> str:
+    """What a step is called, clean: its address, with `#VERB` for a trigger, and the identity where an old one is removed."""
+    if "!" in step.id:
+        return style.clean(f"{step.address} ({step.identity})")
+    return style.clean(f"{step.address}#{step.verb}" if step.verb else str(step.address))
+
+
 def doing(step: Step) -> str:
     """What is being done, as in `still creating`."""
     return _FIRING.get(step.verb, f"firing {style.clean(step.verb)}") if step.verb else _DOING.get(step.action, "settling")
@@ -102,10 +109,10 @@ def happening(event: StepRunning | StepRetried | Interrupted, palette: Palette =
     """A line about what goes on."""
     match event:
         case StepRunning():
-            return f"{style.clean(event.step.id)}: still {doing(event.step)} ({style.duration(event.elapsed)} so far)"
+            return f"{step_name(event.step)}: still {doing(event.step)} ({style.duration(event.elapsed)} so far)"
         case StepRetried():
             after = f"again in {style.duration(event.delay)}"
-            return palette.paint("warning", f"{style.clean(event.step.id)}: attempt {event.attempt} failed, {after}: {_line(event.reason)}")
+            return palette.paint("warning", f"{step_name(event.step)}: attempt {event.attempt} failed, {after}: {_line(event.reason)}")
         case Interrupted(running=()):
             return palette.paint("warning", "Stopping: nothing new is started, and nothing is under way.")
         case Interrupted(hard=False):
@@ -124,7 +131,7 @@ def ended(event: StepEnded, palette: Palette = PLAIN) -> Iterator[str]:
     """How a step ended: one line, and after a failure the last of what the host said."""
     step, outcome = event.step, event.outcome
     took = f" in {style.duration(event.elapsed)}"
-    head = f"{style.clean(step.id)}: "
+    head = f"{step_name(step)}: "
     painted = _STYLES[outcomes.word(outcome)]
     match outcome:
         case Changed():
@@ -196,13 +203,13 @@ def _named(word: str, found: Sequence[StepEnded]) -> Iterator[str]:
     if word != "skipped":
         for event in found[:LISTED]:
             where = f" ({step_place(event.step)})" if event.step.span else ""
-            yield f"{style.clean(event.step.id)}{where}: {_reason(event.outcome)}"
+            yield f"{step_name(event.step)}{where}: {_reason(event.outcome)}"
         if len(found) > LISTED:
             yield f"... and {len(found) - LISTED:,} more"
         return
     causes: dict[str, list[str]] = {}
     for event in found:
-        causes.setdefault(_reason(event.outcome), []).append(event.step.id)
+        causes.setdefault(_reason(event.outcome), []).append(step_name(event.step))
     for cause, names in causes.items():
         yield f"{style.some(names, LISTED)}: {cause}"
 

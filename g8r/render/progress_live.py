@@ -76,7 +76,9 @@ class LiveProgress:
         share = f"{self._tally.ended:,}/{self._tally.steps:,}"
         bar = ProgressBar(total=max(self._tally.steps, 1), completed=self._tally.ended, width=30)
         head.add_row(self._spinner, bar, Text(share, "bold"), Text(", ".join(told)), Text(style.duration(self._at), "dim"))
-        lines = [Text(f"  {style.clean(step.id)}: {progress.doing(step)}", no_wrap=True, overflow="ellipsis") for step in running[:SHOWN]]
+        lines = [
+            Text(f"  {progress.step_name(step)}: {progress.doing(step)}", no_wrap=True, overflow="ellipsis") for step in running[:SHOWN]
+        ]
         if len(running) > SHOWN:
             lines.append(Text(f"  and {len(running) - SHOWN:,} more", "dim"))
         return Group(head, *lines)

@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 import leftovers
 import outer
 import snapshots
+from relay import Relay
 from rootfs import Debian, nspawn, source_binds
 
 ENVIRONMENT: Final = {
@@ -190,13 +191,13 @@ class Machine:
         message = f"{self.name} did not boot (its systemd says: {state}).{ended} The end of its console:\n{tail}"
         raise MachineError(message)
 
-    def _settle(self) -> None:
+    def _settle(self, bridge: Bridge | None) -> None:
         """What a machine knows of the world around it."""
         self.put("/etc/hostname", f"{self.name}\n")
         self.put("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n")
         self.put("/etc/resolv.conf", outer.resolv_conf())
-        if options := outer.apt_options():
-            self.put("/etc/apt/apt.conf.d/00outer", options)
+        options = outer.apt_options() + (bridge.apt_options() if bridge else "")
+        self.put("/etc/apt/apt.conf.d/00outer", f'{options}Acquire::Languages "none";\n')
 
     def _join(self, bridge: Bridge) -> None:
         self._link = f"gv{os.getpid() % 100000}x{next(NUMBERS)}"
@@ -211,9 +212,12 @@ class Machine:
 
 
 class Bridge:
-    """A private network for machines, 254 addresses; the outer machine is the first of them, `address`, and nothing is routed out."""
+    """A private network for machines, 254 addresses; the outer machine is the first of them, `address`, and nothing is routed out.
 
-    def __init__(self) -> None:
+    With `apt`, a relay on the outer machine lets apt reach its mirror all the same.
+    """
+
+    def __init__(self, *, apt: bool = False) -> None:
         self.name = f"gb{os.getpid() % 100000}x{next(NUMBERS)}"
         self._record = leftovers.Record.new(self.name, links=(self.name,))
         self._prefix = _free_prefix()
@@ -222,6 +226,11 @@ class Bridge:
         _ip("link", "add", self.name, "type", "bridge")
         _ip("addr", "add", f"{self.address}/24", "dev", self.name)
         _ip("link", "set", self.name, "up")
+        self._relay = Relay(self.address) if apt else None
+
+    def apt_options(self) -> str:
+        """What apt on a machine of this bridge needs; later options win over the outer machine's own."""
+        return self._relay.apt_options(self.address) if self._relay else ""
 
     def next_address(self) -> str:
         """One that no machine of this bridge has had."""
@@ -229,6 +238,8 @@ class Bridge:
 
     def close(self) -> None:
         """Take the network away."""
+        if self._relay:
+            self._relay.close()
         leftovers.clear(self._record)
 
 
@@ -248,14 +259,14 @@ class Boot:
         started = [self._start(name, private=bridge is not None) for name in names]
         for machine in started:
             machine._wait()
-            machine._settle()
+            machine._settle(bridge)
             if bridge is not None:
                 machine._join(bridge)
         return started
 
-    def bridge(self) -> Bridge:
-        """A network for machines of their own."""
-        made = Bridge()
+    def bridge(self, *, apt: bool = False) -> Bridge:
+        """A network for machines of their own; with `apt`, packages can be had there, and nothing else from outside."""
+        made = Bridge(apt=apt)
         self._close.append(made.close)
         return made
 

@@ -120,8 +120,9 @@ def test_snapshot_is_unchanged_by_reading_and_sees_every_change(boot: machines.B
     assert before.differences(after, times=False, forgiven=("/etc", "/srv/new")) == ["unit + getty@tty1.service\tmasked"]
 
 
-def test_apt_installs_a_package(boot: machines.Boot) -> None:
-    machine = boot("h1")
+@pytest.mark.parametrize("network", ["shared", "its own"])
+def test_apt_installs_a_package(boot: machines.Boot, network: str) -> None:
+    machine = boot("h1", bridge=boot.bridge(apt=True) if network == "its own" else None)
     before = machine.snapshot()
     machine.run(["apt-get", "update", "-q"], check=True)
     machine.run(["apt-get", "install", "-qy", "hello"], check=True)

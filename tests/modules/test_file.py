@@ -43,14 +43,14 @@ def test_claims() -> None:
     ],
 )
 def test_params_that_contradict_each_other(params: dict[str, object], param: str, summary: str) -> None:
-    (problem,) = FILE.validate(FileParams(**{"path": "/srv/x", **params}))
+    (problem,) = FILE.validate(FileParams(**{"path": "/srv/x", **params}), frozenset())
     assert problem.param == param
     assert summary in problem.summary
     assert problem.detail
 
 
 def test_params_that_do_not() -> None:
-    assert not FILE.validate(FileParams(path="/srv/x", content="x", validate=("check", "--file={}")))
+    assert not FILE.validate(FileParams(path="/srv/x", content="x", validate=("check", "--file={}")), frozenset())
 
 
 def test_a_batch_gives_one_result_each_though_one_fails() -> None:

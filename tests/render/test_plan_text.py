@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from render_samples import SECRET, every_action, make_plan, make_step
 
+from g8r.change import Action
+from g8r.plan import ReasonCode, StepAction
 from g8r.render import plan_text
 from g8r.render.style import COLOUR
 from g8r.value import digest
@@ -102,6 +105,37 @@ def test_any_text_renders_clean_and_a_change_is_shown(before, after):
     text = plan_text.render(make_plan(step), full=True)
     assert all(char.isprintable() or char in "\n\t" for char in text)
     assert ("content" in text) == (before != after)
+
+
+def test_every_reason_and_action_has_words():
+    assert set(plan_text.REASONS) == set(get_args(ReasonCode))
+    assert set(plan_text.LOOKS) == {*get_args(Action), *get_args(get_args(StepAction)[-1])}
+
+
+def test_what_a_text_shows_is_not_said_twice():
+    before = {"path": "/etc/motd", "content": "a\n", "checksum": digest(b"a\n"), "size": 2, "mode": "0644"}
+    after = before | {"content": "bb\n", "checksum": digest(b"bb\n"), "size": 3}
+    made = plan_text.render(make_plan(make_step("file", "motd", "create", identity="/etc/motd", after=after)))
+    assert "+bb" in made
+    assert "mode" in made
+    assert not any(word in made for word in ("path", "checksum", "size"))
+    changed = plan_text.render(make_plan(make_step("file", "motd", "update", identity="/etc/motd", before=before, after=after)))
+    assert "checksum" not in changed
+    assert "checksum" in plan_text.render(make_plan(make_step("file", "motd", "update", before=before, after=after)), full=True)
+
+
+def test_what_is_adopted_as_it_is_is_told():
+    steps = [make_step("file", f"f{n}", "no-op", "adopted", "it is as wanted already") for n in range(5)]
+    text = plan_text.render(make_plan(*steps))
+    assert "5 resources are as wanted already and will be managed: web1/file.f0, web1/file.f1, web1/file.f2 and 2 more." in text
+    assert text.splitlines()[-1] == "No changes. The machine matches the stack."
+
+
+def test_sealed_params_of_a_run_are_masked():
+    step = make_step("command", "a", "run", params={"stdin": "sealed:abc", "argv": ["x"]}, sealed=("stdin",))
+    text = plan_text.render(make_plan(step))
+    assert "sealed:abc" not in text
+    assert "stdin: (sensitive)" in text
 
 
 def test_a_long_text_says_how_much_is_left_out():
