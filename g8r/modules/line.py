@@ -300,7 +300,7 @@ def _apply(piece: Work[LineParams, LineState], host: Host) -> Applied[LineState]
     if not edited and path in piece.pulled_in:
         host.remove(path)
         return Applied()
-    complaint = paths.check(params.validate, edited, path, host, secret="line" in piece.sensitive)
+    complaint = paths.check(params.validate, edited, path, host, secret="lines" in piece.sensitive)
     if complaint is not None:
         return complaint
     if params.backup and stat is not None:
