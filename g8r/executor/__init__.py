@@ -1,8 +1,9 @@
-"""From graph to plan to outcome: hosts, agents, scheduler and ledger.
+"""The executor: what happens on hosts, and what is remembered of it.
 
-Two implementations of the Host port live here. `local_host` is the machine that this process runs on. `fake_host` is a machine in
-memory: for tests, for stacks that declare a host with connection "fake", and for `g8r test`, which plans against described
-hosts. One contract test holds both to the same promises; `refusals` words what either refuses.
+An `Agent` is the code that acts on one host: it surveys (reads, diffs) a catalog and performs steps, through a Host and with
+the kinds' modules. The same agent runs in-process for `localhost` and simulated hosts, and later behind a transport; so it knows
+no compiler, no networkx, no terminal. `observe` asks the agents of all hosts in waves along cross-host references; `run` performs a
+plan with the pure `scheduler`, commits outcomes in groups to the `store`, and sends events that rendering listens to.
 
-This package refuses to know how a stack is written: it gets a frozen graph, and never evaluates configuration.
+It refuses to know where a plan came from: apply never evaluates configuration and never widens a plan.
 """

@@ -1,0 +1,46 @@
+"""Claims: what a task provides, requires and holds. One declaration gives edges, conflicts, locks and the hand-over of orphans."""
+
+from __future__ import annotations
+
+import posixpath
+
+import msgspec
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a task provides, requires and holds on its host: `KIND:NAME` strings, normalised.
+
+    Two tasks that provide the same claim, or one that provides what the other `excludes`, are an error. A required claim that a task
+    provides makes an edge; `path:` requires its nearest provided ancestor. A claim that no task provides must hold on the host. With
+    `removes`, what is provided is provided by being taken away, and the edges turn round. Locks are never held twice at once.
+    What it `follows` makes an edge where a task provides it, as `requires` does, but need not hold.
+    """
+
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    removes: bool = False
+    follows: tuple[str, ...] = ()
+
+
+def normal_path(path: str) -> str:
+    """`/a//b/../c` as `/a/c`: the form of identities and claims."""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def path_claim(path: str) -> str:
+    return f"path:{normal_path(path)}"
+
+
+def parent_claim(path: str) -> tuple[str, ...]:
+    """What a path requires: the directory it is in; nothing where that is the root."""
+    parent = posixpath.dirname(normal_path(path))
+    return () if parent == "/" else (f"path:{parent}",)
+
+
+def account_claims(owner: str | None, group: str | None) -> tuple[str, ...]:
+    """The user and group that a path's attributes require; numeric ids require nothing."""
+    owners = (f"user:{owner}",) if owner and not owner.isdigit() else ()
+    groups = (f"group:{group}",) if group and not group.isdigit() else ()
+    return owners + groups
