@@ -105,7 +105,9 @@ def wanted(type_: inspect.Type, expected: str | None = None) -> str:
             return " or ".join(wanted(option) for option in types if not isinstance(option, inspect.NoneType))
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
-        case inspect.StrType(pattern=None, min_length=low) if low:
+        case inspect.StrType(pattern=pattern) if pattern is not None:
+            return f"text that matches {pattern}"
+        case inspect.StrType(min_length=low) if low:
             return "text that is not empty"
         case inspect.IntType(ge=low, le=high) if low is not None or high is not None:
             return f"a whole number {_range(low, high)}"

@@ -138,5 +138,3 @@ class Pending:
     def close(self) -> None:
         """End the child."""
         self._session.close()
-
-

@@ -162,7 +162,9 @@ def _located(related: Related, spans: dict[tuple[DocumentPath, bool], Span]) -> 
 
 
 def _at_key(diagnostic: Diagnostic) -> bool:
-    return diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
+    return (
+        diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
+    )
 
 
 def _contract_probe(path: DocumentPath) -> str:
