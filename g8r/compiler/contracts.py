@@ -18,7 +18,12 @@ from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.nickel_text import string
 from g8r.module import AnyModule
 
-_KEYWORDS: Final = frozenset("let in if then else fun import rec null true false forall match include default force doc optional".split())
+_KEYWORDS: Final = frozenset(
+    (
+        *("let", "in", "if", "then", "else", "fun", "import", "rec", "null", "true", "false", "forall", "match", "include"),
+        *("default", "force", "doc", "optional", "priority", "not_exported"),
+    )
+)
 _HEADER: Final = "# Generated from the kinds: `g8r schema --nickel`. Do not edit."
 
 
