@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from g8r.compiler import source as sources
 from g8r.compiler.decode import decode
@@ -52,6 +53,12 @@ class Loaded:
         self.locator = locator
         self._session = session
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
     @property
     def source(self) -> Source:
         return self._session.source
@@ -71,8 +78,8 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
     source: Path,
     variables: Sequence[tuple[str, str]] = (),
     variable_files: Sequence[Path] = (),
-    *,
     import_paths: Sequence[Path] = (),
+    *,
     limits: Limits = Limits(),  # noqa: B008 a frozen value
     cache: Path | None = None,
     contracts: Path | None = None,
@@ -109,7 +116,7 @@ class Pending:
         self._rejected: RejectedError | None = None
         self._work: NickelStack | PlainStack | None = None
 
-    def __enter__(self) -> Pending:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -53,9 +53,6 @@ class Locator(ABC):
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}
 
-    def close(self) -> None:
-        """End what was started to look places up."""
-
     def _remembered(self, path: DocumentPath, *, keys: bool) -> Span | None:
         if (path, keys) not in self._found:
             origin = override.span_at(self._overrides, path)
@@ -162,9 +159,7 @@ def _located(related: Related, spans: dict[tuple[DocumentPath, bool], Span]) -> 
 
 
 def _at_key(diagnostic: Diagnostic) -> bool:
-    return (
-        diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
-    )
+    return diagnostic.code in _AT_KEY and bool(diagnostic.path) and isinstance((diagnostic.path or (0,))[-1], str)
 
 
 def _contract_probe(path: DocumentPath) -> str:
@@ -179,21 +174,21 @@ def _merge_probe(path: DocumentPath) -> str:
 
 def _existing(document: Value, path: DocumentPath) -> DocumentPath:
     """As much of a path as there is in the document."""
-    for length, part in enumerate(path):
-        match document, part:
-            case dict(), str() if part in document:
-                document = document[part]
-            case list(), int() if part < len(document):
-                document = document[part]
-            case _:
-                return path[:length]
+    for length in range(len(path)):
+        if path[length] not in _children(_value_at(document, path[:length])):
+            return path[:length]
     return path
 
 
 def _value_at(document: Value, path: DocumentPath) -> Value:
     for part in path:
-        if (isinstance(document, dict) and isinstance(part, str)) or (isinstance(document, list) and isinstance(part, int)):
-            document = document[part]
+        match document, part:
+            case dict(), str():
+                document = document[part]
+            case list(), int():
+                document = document[part]
+            case _:
+                return None
     return document
 
 
