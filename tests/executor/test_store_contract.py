@@ -5,7 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 from ledger_samples import (
-    NOW, STACK, address, always, begun, ended, fence, intent, key, never, owed, plan, resource, rich_resource, rich_step, run,
+    NOW,
+    STACK,
+    address,
+    always,
+    begun,
+    ended,
+    fence,
+    intent,
+    key,
+    never,
+    owed,
+    plan,
+    resource,
+    rich_resource,
+    rich_step,
+    run,
 )  # fmt: skip
 
 from g8r.diagnostics import RejectedError
@@ -67,7 +82,13 @@ class TestLedger:
 
     def test_the_last_entry_wins(self, store):
         held = begun(store)
-        entries = (Dropped(key("a")), Recorded(resource("a", "one")), Recorded(resource("b")), Dropped(key("b")), Recorded(resource("a", "two")))
+        entries = (
+            Dropped(key("a")),
+            Recorded(resource("a", "one")),
+            Recorded(resource("b")),
+            Dropped(key("b")),
+            Recorded(resource("a", "two")),
+        )
         store.record(held, "run-1", [Ended("s", Unchanged(), entries)])
         assert store.load(*STACK).resources == {key("a"): resource("a", "two")}
 
