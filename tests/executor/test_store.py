@@ -387,7 +387,7 @@ class TestCrash:
         chance = random.Random(8)
         last = 0
         for number in range(50):
-            told = self.killed(store.path, number, chance.uniform(0.002, 0.04))
+            told = self.killed(store.path, number, chance.uniform(0.002, 0.025))
             state = store.load(*STACK)
             assert state.serial >= max(told, last)
             of_this = [int(found.identity.rpartition("-")[2]) for found in state.resources if f"/{number}-" in found.identity]

@@ -5,7 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 from ledger_samples import (
-    NOW, STACK, address, always, begun, ended, fence, intent, key, never, owed, plan, resource, rich_resource, rich_step, run,
+    NOW,
+    STACK,
+    address,
+    always,
+    begun,
+    ended,
+    fence,
+    intent,
+    key,
+    never,
+    owed,
+    plan,
+    resource,
+    rich_resource,
+    rich_step,
+    run,
 )  # fmt: skip
 
 from g8r.diagnostics import RejectedError
