@@ -22,7 +22,9 @@ from g8r.modules.support.programs import failed, needs_root
 class GroupParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The group; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    gid: Annotated[int | None, Meta(ge=0, le=4294967294), param("Its number. Left out, the host chooses one.", example=2000)] = None
+    gid: Annotated[Annotated[int, Meta(ge=0, le=4294967294)] | None, param("Its number. Left out, the host chooses one.", example=2000)] = (
+        None
+    )
     system: Annotated[
         bool, param("Choose the number of a new group from those for system accounts. Of a group that exists it means nothing.")
     ] = False
