@@ -62,8 +62,8 @@ def run(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
 
 
 def _telling(found: Sequence[Difference], *, full: bool) -> Sequence[Difference]:
-    """Without the checksum and size of a text that is shown itself."""
-    if full or not any(field.name == "content" and isinstance(field.after, str) for field in found):
+    """Without the checksum and size of a content that is shown itself, or must not be."""
+    if full or not any(field.name == "content" and (isinstance(field.after, str) or field.after is diff.SENSITIVE) for field in found):
         return found
     return [field for field in found if field.name not in _DERIVED]
 

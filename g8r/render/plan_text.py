@@ -11,10 +11,13 @@ from typing import Final
 
 import msgspec
 
+from g8r.address import HOST_PATTERN, KIND_PATTERN
 from g8r.plan import Plan, ReasonCode, Step, StepAction, Summary
 from g8r.render import attributes, diff, style
 from g8r.render.diff import Difference
 from g8r.render.style import PLAIN, Palette, Style
+
+_HOSTED: Final = re.compile(rf"(?<![\w./-])({HOST_PATTERN})/(?={KIND_PATTERN}\.)")
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -207,7 +210,9 @@ def _likeness(step: Step) -> bytes:
 
 def without_host(text: str, host: str) -> str:
     """The text with this host's addresses as tasks: `web1/file.motd` as `file.motd`."""
-    return re.sub(rf"(?<![\w./-]){re.escape(host)}/(?=[a-z][a-z0-9_]*\.)", "", text) if f"{host}/" in text else text
+    if f"{host}/" not in text:
+        return text
+    return _HOSTED.sub(lambda found: "" if found[1] == host else found[0], text)
 
 
 def _hostless(text: str, entry: Entry) -> str:
