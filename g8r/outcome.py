@@ -28,12 +28,13 @@ class Unchanged(msgspec.Struct, frozen=True, tag="unchanged", omit_defaults=True
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
-    """Tried and failed. `touched` is False where nothing was attempted on the resource."""
+    """Tried and failed. `touched` is False where nothing was attempted; `left` is what a failed creation left behind."""
 
     reason: str
     output: str = ""
     attempts: int = 1
     touched: bool = True
+    left: Document | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, tag="skipped"):

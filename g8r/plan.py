@@ -58,6 +58,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     after: Document | None = None
     unknown: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    sensitive_params: tuple[str, ...] = ()
+    """Params that the task itself declares sensitive, beside those that its kind does."""
     sealed: tuple[str, ...] = ()
     """The params whose values are sealed."""
     expect: Expect = Unforeseen()
@@ -134,6 +136,8 @@ class Plan(msgspec.Struct, frozen=True):
     hosts: dict[str, str] = {}
     connections: dict[str, str] = {}
     vars: Document = {}
+    selected: dict[str, tuple[str, ...]] = {}
+    """For the text of a label selector in a reference, the hosts it means, sorted."""
     selection: dict[str, tuple[str, ...]] = {}
     stack_outputs: Document = {}
     sensitive_outputs: tuple[str, ...] = ()

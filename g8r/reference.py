@@ -182,7 +182,10 @@ def resolve(value: Value, lookup: Lookup) -> Partial:
 
 
 def substitute(value: Value, lookup: PartLookup) -> Value:
-    """The value with the references replaced that `lookup` knows; the result is still to be resolved, so what was put in is escaped."""
+    """The value with the references replaced that `lookup` knows; the result is still to be resolved, so what was put in is escaped.
+
+    Raises InvalidReferenceError where a text cannot be written as one: its literal part ends in `@` right before a reference.
+    """
     match value:
         case str():
             return _substitute_text(value, lookup) if _MARK in value else value
@@ -238,11 +241,17 @@ def _substitute_text(text: str, lookup: PartLookup) -> Value:
     if len(parts) == 1 and not isinstance(parts[0], str):
         found = lookup(parts[0])
         return text_of(found) if isinstance(found, _REFERENCES) else escape(found)
-    pieces: list[str] = []
+    text, literal = "", ""
     for part in parts:
         found = part if isinstance(part, str) else lookup(part)
-        pieces.append(text_of(found) if isinstance(found, _REFERENCES) else interpolated(escape(found)))
-    return "".join(pieces)
+        if not isinstance(found, _REFERENCES):
+            literal += interpolated(found)
+            continue
+        if literal.endswith("@"):
+            message = f"a literal @ cannot stand right before {text_of(found)}, because @@{{ is how a literal @{{ is written"
+            raise InvalidReferenceError(message)
+        text, literal = text + interpolated(escape(literal)) + text_of(found), ""
+    return text + interpolated(escape(literal))
 
 
 _REFERENCES: Final = (OutputReference, HostReference, VarReference, SecretReference)

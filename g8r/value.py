@@ -7,12 +7,16 @@ leaves the process as such: plans carry the names of the unknown parts beside th
 from __future__ import annotations
 
 import hashlib
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
-Document: TypeAlias = "dict[str, Value]"
+if TYPE_CHECKING:
+    Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+    Document: TypeAlias = "dict[str, Value]"
+else:  # msgspec reads annotations when it decodes, and knows recursion only through structs: whatever JSON says is a Value
+    Value = Any
+    Document = dict[str, Any]
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -58,7 +62,3 @@ def unknowns(value: Partial) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(sorted(found))
-
-
-SEALED: Final = "sealed:v1:"
-"""What a sealed value begins with: sensitive params in plans and in the ledger."""

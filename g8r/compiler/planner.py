@@ -100,6 +100,7 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
         reason=Reason("none"),
         version=ground.kinds(address.kind).version,
         params=params,
+        sensitive_params=task.sensitive,
         sealed=sealed,
         before=finding.before,
         after=finding.after,

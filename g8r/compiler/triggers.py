@@ -69,6 +69,7 @@ def _step(main: Step, verb: str, pending: list[str], debt: Owed | None, earlier:
         reason=reason,
         version=main.version,
         params=main.params,
+        sensitive_params=main.sensitive_params,
         sealed=main.sealed,
         sensitive=main.sensitive,
         needs=tuple(sorted({main.id, *pending})),

@@ -275,9 +275,7 @@ class FakeHost(Host):
     def set_attributes(self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None) -> None:
         with self._call("set_attributes", path, writes=True):
             doing, actor = "setting the attributes of", self._actor()
-            before = self._tree.get(path, actor, doing)
-            if before is None:
-                raise refusals.refusal(errno.ENOENT, doing, path, self._user)
+            before = self._tree.existing(path, actor, doing)
             if mode is not None and before.type == "link":
                 raise refusals.link_mode(path)
             node = before if mode is None else msgspec.structs.replace(before, mode=mode)

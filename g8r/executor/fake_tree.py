@@ -18,7 +18,6 @@ from g8r.host import FileType, HostError
 _FOLLOWED = 40  # links in one path, as in Linux
 _OTHERS_WRITE = 0o022
 _STICKY = 0o1000
-_SETGID = 0o2000
 _DIRECTORY_SIZE = 4096
 
 READ, WRITE, SEARCH = 4, 2, 1
@@ -54,6 +53,14 @@ class Actor(msgspec.Struct, frozen=True):
     gids: frozenset[int]
 
 
+class _LostError(Exception):
+    """A directory is not there; `blocked` where something else is, on the way to it."""
+
+    def __init__(self, *, blocked: bool) -> None:
+        super().__init__()
+        self.blocked = blocked
+
+
 class Tree:
     def __init__(self, nodes: dict[str, Node] | None = None) -> None:
         self.nodes: dict[str, Node] = dict(nodes) if nodes else {"/": Node("directory", 0o755)}
@@ -82,11 +89,15 @@ class Tree:
             path = posixpath.join(posixpath.dirname(real), node.target)
         raise refusals.refusal(errno.ELOOP, doing, path, actor.name)
 
+    def existing(self, path: str, actor: Actor, doing: str) -> Node:
+        node = self.get(path, actor, doing)
+        if node is None:
+            raise self._missing(path, actor, doing)
+        return node
+
     def readable(self, path: str, actor: Actor) -> Node:
         """The regular file at a path."""
-        node = self.get(path, actor, "reading")
-        if node is None:
-            raise refusals.refusal(errno.ENOENT, "reading", path, actor.name)
+        node = self.existing(path, actor, "reading")
         if node.type == "link":
             raise refusals.refusal(errno.ELOOP, "reading", path, actor.name)
         if node.type != "file":
@@ -124,9 +135,7 @@ class Tree:
         real = self._writable_slot(path, actor, "making")
         if real in self.nodes:
             raise refusals.refusal(errno.EEXIST, "making", path, actor.name)
-        parent = self.nodes[posixpath.dirname(real)]
-        inherited = parent.mode & _SETGID
-        self.put(real, msgspec.structs.replace(node, mode=node.mode | inherited) if inherited else node)
+        self.put(real, node)
 
     def change(self, path: str, node: Node, actor: Actor) -> None:
         """Replace the attributes of what is there; `node` is what it becomes."""
@@ -134,13 +143,15 @@ class Tree:
         real = self._real(path, actor, doing)
         before = None if real is None else self.nodes.get(real)
         if real is None or before is None:
-            raise refusals.refusal(errno.ENOENT, doing, path, actor.name)
+            raise self._missing(path, actor, doing)
         if actor.uid not in {0, before.uid}:
             raise refusals.refusal(errno.EPERM, doing, path, actor.name)
         self.nodes[real] = node
 
     def remove(self, path: str, actor: Actor, *, whole: bool = False) -> None:
         """Remove what is there; a directory with something in it only `whole`."""
+        if path == "/":
+            raise refusals.root_removal()
         real = self._real(path, actor, "removing")
         node = None if real is None else self.nodes.get(real)
         if real is None or node is None:
@@ -194,18 +205,20 @@ class Tree:
         if path == "/":
             return path
         parent, name = posixpath.split(path)
-        if name in {"", ".", ".."}:
-            return self._walk(path, actor, doing)
-        real = parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing)
-        return None if real is None else posixpath.join(real, name)
+        try:
+            if name in {"", ".", ".."}:
+                return self._walk(path, actor, doing, path)
+            return posixpath.join(parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing, path), name)
+        except _LostError:
+            return None
 
     def _is_plain(self, parent: str, actor: Actor) -> bool:
         node = self.nodes.get(parent)
         return actor.uid == 0 and node is not None and node.type == "directory"
 
-    def _walk(self, path: str, actor: Actor, doing: str) -> str | None:
-        """The real path of a directory, every step allowed."""
-        current, pending, links = "/", [part for part in reversed(path.split("/")) if part], 0
+    def _walk(self, directory: str, actor: Actor, doing: str, path: str) -> str:
+        """The real path of a directory on the way to `path`, every step allowed. Raises _LostError."""
+        current, pending, links = "/", [part for part in reversed(directory.split("/")) if part], 0
         while pending:
             here = self.nodes[current]
             if not _may(here, actor, SEARCH):
@@ -216,7 +229,7 @@ class Tree:
             following = posixpath.dirname(current) if part == ".." else posixpath.join(current, part)
             node = self.nodes.get(following)
             if node is None or node.type not in ("directory", "link"):
-                return None
+                raise _LostError(blocked=node is not None)
             if node.target is not None:
                 links += 1
                 self._check_trusted(following, node, here, actor, doing, path)
@@ -240,7 +253,7 @@ class Tree:
         real = self._real(path, actor, doing)
         node = None if real is None else self.nodes.get(real)
         if real is None or node is None:
-            raise refusals.refusal(errno.ENOENT, doing, path, actor.name)
+            raise self._missing(path, actor, doing)
         if node.type != "directory":
             raise refusals.refusal(errno.ELOOP if node.type == "link" else errno.ENOTDIR, doing, path, actor.name)
         return real
@@ -258,15 +271,22 @@ class Tree:
         return real
 
     def _lost(self, path: str, actor: Actor, doing: str) -> HostError:
-        """Why the parent of a path cannot be had: some ancestor is no directory, or it is not there."""
-        parent = posixpath.dirname(path)
-        ancestor = parent
-        while ancestor != "/":
-            node = self.followed(ancestor, actor, doing)
-            if node is not None and node.type != "directory":
-                return refusals.refusal(errno.ENOTDIR, doing, path, actor.name)
-            ancestor = posixpath.dirname(ancestor)
-        return refusals.no_parent(doing, path, parent)
+        """Why the parent of a path cannot be had."""
+        if self._is_blocked(path, actor, doing):
+            return refusals.refusal(errno.ENOTDIR, doing, path, actor.name)
+        return refusals.no_parent(doing, path, posixpath.dirname(path))
+
+    def _missing(self, path: str, actor: Actor, doing: str) -> HostError:
+        number = errno.ENOTDIR if self._is_blocked(path, actor, doing) else errno.ENOENT
+        return refusals.refusal(number, doing, path, actor.name)
+
+    def _is_blocked(self, path: str, actor: Actor, doing: str) -> bool:
+        """Whether there is something on the way, and it is no directory."""
+        try:
+            self._walk(posixpath.dirname(path), actor, doing, path)
+        except _LostError as error:
+            return error.blocked
+        return False
 
     def _check_sticky(self, real: str, node: Node, path: str, actor: Actor, doing: str) -> None:
         holder = self.nodes[posixpath.dirname(real)]

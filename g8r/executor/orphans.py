@@ -16,7 +16,7 @@ from g8r.module import AnyModule, Module, Wanted, Work
 from g8r.plan import Wish
 from g8r.reference import resolve
 from g8r.state import Resource
-from g8r.value import Unknown
+from g8r.value import Document, Unknown
 
 
 def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds: Kinds) -> list[Finding]:
@@ -27,11 +27,12 @@ def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds
     found: dict[int, Finding] = {}
     for kind, indexes in sorted(by_kind.items()):
         module = kinds(kind)
-        prepared = [prepare_recorded(orphans[index][0], kinds) for index in indexes]
+        recorded = [orphans[index][0] for index in indexes]
+        prepared = [prepare_recorded(kind, each.params, each.sealed, each.sensitive, kinds) for each in recorded]
         wanted = [Wanted(ready.params, recorded_state(module, orphans[index][0])) for ready, index in zip(prepared, indexes, strict=True)]
         states = module.read(wanted, host)
         verdicts = [
-            Blocked(state.reason) if isinstance(state, Unreadable) else verdict_of(*orphans[index], ready, state)
+            Blocked(state.reason) if isinstance(state, Unreadable) else _verdict(*orphans[index], ready, state)
             for index, ready, state in zip(indexes, prepared, states, strict=True)
         ]
         foretold = rehearsed(module, prepared, verdicts, [orphans[index][0].pulled_in for index in indexes], host)
@@ -40,33 +41,36 @@ def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds
     return [found[index] for index in range(len(orphans))]
 
 
-def prepare_recorded(resource: Resource, kinds: Kinds) -> Prepared:
-    """The params of a recorded resource, as far as they say what it is; what was sealed or referred elsewhere is not needed."""
-    module = kinds(resource.key.kind)
-    values = {
-        name: Unknown("sealed") if name in resource.sealed else resolve(value, unknown_lookup) for name, value in resource.params.items()
-    }
+def prepare_recorded(kind: str, params: Document, sealed: tuple[str, ...], sensitive: tuple[str, ...], kinds: Kinds) -> Prepared:
+    """Recorded params, as far as they say what the resource is; what was sealed or referred elsewhere is not needed for that."""
+    module = kinds(kind)
+    values = {name: Unknown("sealed") if name in sealed else resolve(value, unknown_lookup) for name, value in params.items()}
     built = parameters.build(module, values)
-    return Prepared(module, built.params, {}, built.unknown, frozenset(resource.sensitive), frozenset())
+    return Prepared(module, built.params, {}, built.unknown, frozenset(sensitive), frozenset())
 
 
-def verdict_of(resource: Resource, wish: Wish, prepared: Prepared, before: Any) -> Change[Any] | NoChange | Blocked:  # noqa: ANN401 any kind's State
+def verdict_of(
+    wish: Wish,
+    original: Document | None,
+    sensitive: tuple[str, ...],
+    prepared: Prepared,
+    before: Any,  # noqa: ANN401 any kind's State
+) -> Change[Any] | NoChange | Blocked:
     """What it takes; the same at plan time and when the step's turn comes."""
     module = prepared.module
-    if wish == "forget":
-        return NoChange()
-    if wish == "restore":
-        if resource.original is None:
-            return NoChange()
-        if any(resource.original.get(name) is not None for name in resource.sensitive):
-            return Blocked(f"its original {', '.join(resource.sensitive)} is sensitive and was not kept; set on_remove = 'forget")
-        original = msgspec.convert(resource.original, module.State)
-        verdict: Change[Any] | NoChange | Blocked = module.restore(prepared.params, before, original)
-        return verdict
-    if isinstance(before, Absent):
+    if wish == "restore" and original is not None:
+        if any(original.get(name) is not None for name in sensitive):
+            return Blocked(f"its original {', '.join(sensitive)} is sensitive and was not kept; set on_remove = 'forget")
+        restored: Change[Any] | NoChange | Blocked = module.restore(prepared.params, before, msgspec.convert(original, module.State))
+        return restored
+    if wish != "destroy" or isinstance(before, Absent):
         return NoChange()
     removal: Change[Any] | NoChange | Blocked = module.remove(prepared.params, before)
     return removal
+
+
+def _verdict(resource: Resource, wish: Wish, prepared: Prepared, before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
+    return verdict_of(wish, resource.original, resource.sensitive, prepared, before)
 
 
 def rehearsed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from g8r.host import HostError, MissingProgramError
+from g8r.host import HostError, MissingProgramError, TimedOutError
 
 _NEXT = {
     errno.ENOSPC: ("no space left on device", "free some there, then run again"),
@@ -71,3 +71,38 @@ def no_blob(digest: str) -> HostError:
 
 def no_program(program: str) -> MissingProgramError:
     return MissingProgramError(f"this host has no program {program}: declare the package that brings it")
+
+
+def swapped(path: str) -> HostError:
+    return HostError(f"{path} was changed for something else while it was made: others may write in that directory; take that away first")
+
+
+def hard_linked(path: str) -> HostError:
+    return HostError(
+        f"{path} has another name somewhere (a hard link), and others may write in its directory, so they could have made it of a file "
+        "that is not theirs: its attributes stay; remove it, or take the others' permission away"
+    )
+
+
+def mounted(path: str) -> HostError:
+    return HostError(f"something is mounted at {path}, and removing does not leave a file system: unmount it first")
+
+
+def too_deep(path: str) -> HostError:
+    return HostError(f"{path} is too deep to be removed: remove it by hand (rm -r)")
+
+
+def timed_out(program: str, seconds: float) -> TimedOutError:
+    return TimedOutError(f"{program} ran longer than {seconds:g} s and was killed: see what it waits for, or raise the task's timeout")
+
+
+def not_a_program(program: str) -> HostError:
+    return HostError(f"{program} cannot be run: it is no program, or a script without a #! line")
+
+
+def no_directory_to_run_in(program: str, cwd: str) -> HostError:
+    return HostError(f"cannot run {program} in {cwd}: there is no such directory")
+
+
+def root_removal() -> HostError:
+    return HostError("the root directory / is never removed: name what is to go")

@@ -7,7 +7,7 @@ its own tasks it knows itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Outlook(msgspec.Struct, frozen=True):
     unknown: Mapping[Address, Mapping[str, str]] = {}
     selected: Mapping[str, tuple[str, ...]] = {}
     """For the text of a label selector in a reference, the hosts it means, sorted."""
+    blocked: frozenset[Address] = frozenset()
+    """Tasks of other hosts that are blocked."""
     replace: frozenset[Address] = frozenset()
     """Tasks whose resources the user wants made anew."""
 
@@ -170,7 +172,7 @@ class Survey:
         """A finding, or what is still to be rehearsed."""
         module = self._kinds(task.address.kind)
         before = self._states[task.address]
-        obstacle = self._obstacle(task) or (before.reason if isinstance(before, Unreadable) else "")
+        obstacle = self._obstacle(task, outlook) or (before.reason if isinstance(before, Unreadable) else "")
         if obstacle:
             return Finding(task.address, "blocked", reason=obstacle)
         try:
@@ -262,11 +264,13 @@ class Survey:
             satisfies=tuple(sorted(verb for verb in prepared.module.triggers.values() if prepared.module.satisfies(change, verb))),
         )
 
-    def _obstacle(self, task: CatalogTask) -> str:
+    def _obstacle(self, task: CatalogTask, outlook: Outlook) -> str:
         """Why this task cannot be done, whatever its own state; empty where nothing stands in its way."""
         for edge in task.edges:
+            if edge.soft:
+                continue
             finding = self._findings.get(edge.before)
-            if finding is not None and finding.judgement == "blocked" and not edge.soft:
+            if edge.before in outlook.blocked or (finding is not None and finding.judgement == "blocked"):
                 return f"it needs {edge.before.task}, which is blocked"
         if not self._pending_packages or not task.after_packages:
             for claim in task.claims.requires:
@@ -315,7 +319,7 @@ class Survey:
         own = self._findings.get(address)
         known = own.outputs if own is not None else outlook.known.get(address, {})
         if name in known:
-            return known[name]
+            return cast("Partial", known[name])
         reasons = own.unknown_outputs if own is not None else outlook.unknown.get(address, {})
         return Unknown(reasons.get(name, str(address)))
 

@@ -162,7 +162,7 @@ def diff(params: PlainFileParams, content: Content | None, before: FileState | A
         return Change("create", ABSENT, after, () if size_known else ("size",))
     because = () if kept is None or same_content else _backup_note(params, kept)
     if kept is None:
-        because = (f"a {_word(existing)} is in the way, and force is set",)
+        because = (f"a {paths.word(existing.type)} is in the way, and force is set",)
     return Change("update" if kept else "replace", existing, after, () if size_known or same_content else ("size",), because)
 
 
@@ -179,16 +179,12 @@ def _diff_absent(params: PlainFileParams, existing: FileState | None) -> Verdict
 
 
 def _in_the_way(params: PlainFileParams, existing: FileState) -> Blocked | None:
-    path, word = existing.path, _word(existing)
+    path, word = existing.path, paths.word(existing.type)
     if existing.type == "link" and params.ensure == "absent":
         return None
     advice = "set follow = true to manage what it points at, or force = true to replace it" if existing.type == "link" else ""
     verb = "remove" if params.ensure == "absent" else "replace"
     return Blocked(f"{path} is a {word}, not a regular file: {advice or f'set force = true to {verb} it with all that is in it'}")
-
-
-def _word(state: FileState) -> str:
-    return {"link": "symbolic link", "other": "device, socket or pipe"}.get(state.type, state.type)
 
 
 def _backup_note(params: PlainFileParams, replaced: FileState) -> tuple[str, ...]:
@@ -209,7 +205,7 @@ def remove(before: FileState) -> Change[FileState] | Blocked:
     if before.type == "file":
         return Change("delete", before, ABSENT)
     return Blocked(
-        f"g8r made the file {before.path}, but a {_word(before)} is there now: look at it, then remove it or forget the resource"
+        f"g8r made the file {before.path}, but a {paths.word(before.type)} is there now: look at it, then remove it or forget the resource"
     )
 
 
@@ -218,7 +214,7 @@ def restore(before: FileState | Absent, original: FileState) -> Change[FileState
         return NoChange()
     kept = not isinstance(before, Absent) and before.type == "file" and before.checksum == original.checksum
     if original.type != "file" or (original.content is None and not kept):
-        what = "text of at most 256 KiB" if original.type == "file" else f"a regular file but a {_word(original)}"
+        what = "text of at most 256 KiB" if original.type == "file" else f"a regular file but a {paths.word(original.type)}"
         return Blocked(f"{original.path} cannot be put back as it was: it was not {what}, so its content was not kept")
     return Change("create" if isinstance(before, Absent) else "update", before, original)
 
@@ -250,7 +246,7 @@ def _apply(piece: Work[P, FileState], host: Host, content: Callable[[P], bytes |
             _clear(path, existing, host)
         return Applied()
     if existing is not None and existing.type == "file" and existing.checksum == after.checksum:
-        _set_attributes(path, existing, after, host)
+        paths.settle(path, existing, after, host)
         return Applied()
     raw = _bytes(params, after, host, content)
     complaint = paths.check(params.validate, raw, path, host, secret=secret)
@@ -284,12 +280,3 @@ def _clear(path: str, existing: FileState, host: Host) -> None:
         host.remove_tree(path)
     else:
         host.remove(path)
-
-
-def _set_attributes(path: str, existing: FileState, after: FileState, host: Host) -> None:
-    host.set_attributes(
-        path,
-        mode=parse_mode(after.mode) if after.mode != existing.mode else None,
-        owner=after.owner if after.owner != existing.owner else None,
-        group=after.group if after.group != existing.group else None,
-    )

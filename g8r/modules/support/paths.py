@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
 from g8r.change import Blocked, Failed, Unreadable
 from g8r.claim import normal_path
-from g8r.host import Host, HostError, Stat
-from g8r.module import AccountName, Ahead, Mode, Problem, param
+from g8r.host import FileType, Host, HostError, Stat
+from g8r.module import AccountName, Ahead, Mode, Problem, param, parse_mode
 
 # ---- params: the same thing has the same name in every kind -----------------------------------------------------------------
 
@@ -99,6 +99,34 @@ def named(wanted: str, host: Host, *, group: bool = False) -> str:
     if group:
         return next((name for name, found in sorted(host.groups().items()) if found.gid == number), wanted)
     return next((name for name, found in sorted(host.accounts().items()) if found.uid == number), wanted)
+
+
+def word(type_: FileType) -> str:
+    """What a user calls it."""
+    return {"link": "symbolic link", "other": "device, socket or pipe"}.get(type_, type_)
+
+
+class Attributes(Protocol):
+    """The States that `settle` takes."""
+
+    @property
+    def mode(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
+
+def settle(path: str, existing: Attributes, after: Attributes, host: Host) -> None:
+    """Change what differs of mode, owner and group."""
+    if (existing.mode, existing.owner, existing.group) == (after.mode, after.owner, after.group):
+        return
+    host.set_attributes(
+        path,
+        mode=parse_mode(after.mode) if after.mode != existing.mode else None,
+        owner=after.owner if after.owner != existing.owner else None,
+        group=after.group if after.group != existing.group else None,
+    )
 
 
 def beside(path: str) -> str:
