@@ -30,7 +30,7 @@ INTERRUPTED = 130
 @options.source_options
 @options.state_options
 def command(*, source: Path, yes: bool, resume: bool, skip_blocked: bool, parallelism: int, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
-    """Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan.
+    r"""Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ CHANGES = 2
 @options.source_options
 @options.state_options
 def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
-    """Show what would change, and why. Nothing is changed.
+    r"""Show what would change, and why. Nothing is changed.
 
     \b
     Examples:

@@ -69,7 +69,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
@@ -108,7 +108,7 @@ class Session:
             self.source,
             self.choice.variables,
             self.choice.variable_files,
-            self.choice.import_paths,
+            import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
         import networkx as _networkx  # noqa: F401, ICN001, PLC0415

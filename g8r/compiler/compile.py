@@ -20,6 +20,7 @@ from g8r.compiler.settle import Settled, Study
 from g8r.compiler.sources import ReadSource
 from g8r.diagnostics import Diagnostic, DocumentPath, error, errors, warning
 from g8r.reference import OutputReference, Reference, SecretReference
+from g8r.selector import Labels
 from g8r.stack import Stack
 from g8r.value import Document, Value
 
@@ -36,6 +37,8 @@ class Compiled(msgspec.Struct, frozen=True):
     graph: TaskGraph
     blobs: dict[str, bytes] = {}
     outputs: dict[str, Value] = {}
+    selected: dict[str, tuple[str, ...]] = {}
+    """For the text of every label selector in a reference, the hosts it means, sorted."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -59,7 +62,18 @@ def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: Read
     ordered = _ordered([*found, *troubles])
     if errors(ordered):
         graph = TaskGraph(hosts=graph.hosts)
-    return Compiled(stack, hosts, graph, blobs, outputs, ordered)
+    referring = (reference for study in studies.values() for mention in study.mentions for reference in mention.references)
+    selected = _selected((*referring, *refs.references(outputs)), scope)
+    return Compiled(stack, hosts, graph, blobs, outputs, selected, ordered)
+
+
+def _selected(references: Iterable[Reference], scope: Scope) -> dict[str, tuple[str, ...]]:
+    labelled = {
+        refs.host_text(reference.host): reference.host
+        for reference in references
+        if isinstance(reference, OutputReference) and isinstance(reference.host, Labels)
+    }
+    return {text: expand.matching(labels, scope.hosts) for text, labels in sorted(labelled.items())}
 
 
 # ---- tasks ----------------------------------------------------------------------------------------------------------------------------

@@ -162,7 +162,9 @@ def _located(related: Related, spans: dict[tuple[DocumentPath, bool], Span]) -> 
 
 
 def _at_key(diagnostic: Diagnostic) -> bool:
-    return diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
+    return (
+        diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
+    )
 
 
 def _contract_probe(path: DocumentPath) -> str:
@@ -190,9 +192,7 @@ def _existing(document: Value, path: DocumentPath) -> DocumentPath:
 
 def _value_at(document: Value, path: DocumentPath) -> Value:
     for part in path:
-        if isinstance(document, dict) and isinstance(part, str):
-            document = document[part]
-        elif isinstance(document, list) and isinstance(part, int):
+        if (isinstance(document, dict) and isinstance(part, str)) or (isinstance(document, list) and isinstance(part, int)):
             document = document[part]
     return document
 

@@ -45,8 +45,8 @@ class PackageParams(Params, frozen=True, kw_only=True):
         param("`latest` upgrades whenever the package lists offer a newer version.", known=True),
     ] = "present"
     version: Annotated[
-        str | None,
-        Meta(pattern=r"^[0-9*?\[][A-Za-z0-9.+:~*?\[\]-]*$", extra={"expected": "a version or a glob such as 1.22.*"}),
+        Annotated[str, Meta(pattern=r"^[0-9*?\[][A-Za-z0-9.+:~*?\[\]-]*$", extra={"expected": "a version or a glob such as 1.22.*"})]
+        | None,
         param("The version, or a glob that it must match. Left out, any will do.", known=True, example="1.22.*"),
     ] = None
     hold: Annotated[bool | None, param("Whether upgrades by others leave it alone. Left out, that is left as it is.")] = None

@@ -13,7 +13,7 @@ What is left out is left as it is, or as `useradd` makes it. Choices where two p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -26,13 +26,13 @@ from g8r.modules.support import accounts
 from g8r.modules.support.accounts import digest_of_hash
 from g8r.modules.support.programs import needs_root
 
-_ID = Meta(ge=0, le=4294967294)
+AccountNumber: TypeAlias = Annotated[int, Meta(ge=0, le=4294967294, extra={"expected": "a number from 0 to 4294967294"})]
 
 
 class UserParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The account; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    uid: Annotated[int | None, _ID, param("Its number. Left out, the host chooses one.", example=2000)] = None
+    uid: Annotated[AccountNumber | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
     group: Annotated[
         AccountName | None, param("Its primary group. Left out, a new user gets a group of its own name.", known=True, example="www-data")
     ] = None
@@ -48,24 +48,28 @@ class UserParams(Params, frozen=True, kw_only=True):
     move_home: Annotated[bool, param("Whether a changed `home` takes what is in the old one along.")] = False
     shell: Annotated[AbsolutePath | None, param("Its login shell. Left out, the host chooses that of a new user.")] = None
     comment: Annotated[
-        str | None, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"}), param("The comment, mostly the full name.")
+        Annotated[str, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"})] | None,
+        param("The comment, mostly the full name."),
     ] = None
     system: Annotated[
         bool,
         param("Make a new user a system account: a low number, no expiry. Of a user that exists it means nothing.", known=True),
     ] = False
     password: Annotated[
-        str | None,
-        Meta(
-            pattern=r"^(\$[^:\s]+|\*)$",
-            extra={"expected": "a password hash such as `mkpasswd` prints ($y$..., $6$...), or * for none that fits"},
-        ),
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(\$[^:\s]+|\*)$",
+                extra={"expected": "a password hash such as `mkpasswd` prints ($y$..., $6$...), or * for none that fits"},
+            ),
+        ]
+        | None,
         param("The hash of its password, as `mkpasswd` prints it; `*` for a password that never fits.", sensitive=True, stand_in=""),
     ] = None
     locked: Annotated[bool | None, param("Whether logging in with the password is off for now; keys still work.")] = None
     expires: Annotated[
-        str | None,
-        Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'}),
+        Annotated[str, Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'})]
+        | None,
         param("The day from which on the account is closed, or `never`.", example="2030-12-31"),
     ] = None
     remove_home: Annotated[bool, param("Whether the home goes with the user when it is removed.")] = False

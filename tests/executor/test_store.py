@@ -58,7 +58,13 @@ def used(store):
 class TestFolder:
     def test_reading_makes_nothing(self, store, tmp_path):
         store.load(*STACK)
-        assert (store.runs(*STACK, 1), store.outcomes("x"), store.fidelity(), store.holder(), store.applied("x")) == ([], [], [], None, None)
+        assert (store.runs(*STACK, 1), store.outcomes("x"), store.fidelity(), store.holder(), store.applied("x")) == (
+            [],
+            [],
+            [],
+            None,
+            None,
+        )
         assert store.touched_since(*STACK, 0) == set()
         assert list(tmp_path.iterdir()) == []
 
@@ -418,5 +424,3 @@ class TestCrash:
         for index in range(100_000):
             serial = store.record(held, "run-1", [ended(f"{number}-{index}")])
             os.write(write, f"{serial}\n".encode())
-
-

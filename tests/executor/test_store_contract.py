@@ -67,7 +67,13 @@ class TestLedger:
 
     def test_the_last_entry_wins(self, store):
         held = begun(store)
-        entries = (Dropped(key("a")), Recorded(resource("a", "one")), Recorded(resource("b")), Dropped(key("b")), Recorded(resource("a", "two")))
+        entries = (
+            Dropped(key("a")),
+            Recorded(resource("a", "one")),
+            Recorded(resource("b")),
+            Dropped(key("b")),
+            Recorded(resource("a", "two")),
+        )
         store.record(held, "run-1", [Ended("s", Unchanged(), entries)])
         assert store.load(*STACK).resources == {key("a"): resource("a", "two")}
 

@@ -178,7 +178,9 @@ _USER_VALUES = frozenset({"--uid", "--gid", "--groups", "--home-dir", "--home", 
 
 def _useradd(host: FakeHost, call: Invocation) -> Ran:
     if call.argv[1:] == ("-D",):
-        return Ran(0, b"GROUP=100\nHOME=/home\nINACTIVE=-1\nEXPIRE=\nSHELL=/bin/sh\nSKEL=/etc/skel\nCREATE_MAIL_SPOOL=no\nLOG_INIT=yes\n", b"")
+        return Ran(
+            0, b"GROUP=100\nHOME=/home\nINACTIVE=-1\nEXPIRE=\nSHELL=/bin/sh\nSKEL=/etc/skel\nCREATE_MAIL_SPOOL=no\nLOG_INIT=yes\n", b""
+        )
     return _program(_add_user)(host, call)
 
 
