@@ -111,11 +111,11 @@ class Session:
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import networkx as _networkx  # noqa: F401, ICN001, PLC0415
-
         import g8r.compiler.compile  # noqa: PLC0415 while the child works
         import g8r.executor.planning  # noqa: F401, PLC0415
+        from g8r.compiler import graph  # noqa: PLC0415
 
+        graph.warm()
         return pending.finish()
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
