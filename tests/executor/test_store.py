@@ -286,6 +286,18 @@ class TestOthers:
             assert len(set(lines.read().split())) == 1
 
 
+class TestTransactions:
+    def test_what_fails_in_the_middle_has_not_happened(self, store):
+        """A key that SQLite cannot hold, after the outcomes were written: neither they nor anything else stays."""
+        held = begun(store)
+        store.record(held, "run-1", [ended("a")])
+        before = store.load(*STACK), store.outcomes("run-1")
+        with pytest.raises(UnicodeEncodeError):
+            store.record(held, "run-1", [ended("b", Dropped(key("\ud800")), outcome=Unchanged())])
+        assert (store.load(*STACK), store.outcomes("run-1")) == before
+        store.record(held, "run-1", [ended("b")])
+
+
 class TestReadOnly:
     @needs_root
     def test_a_read_only_folder_is_read_and_not_written(self, tmp_path):
@@ -367,7 +379,7 @@ def fill(store, held):
             assert [said.code for said in caught.diagnostics] == ["state-disk-full"]  # noqa: PT017 the loop ends here
             return acknowledged
         acknowledged.update(map(key, names))
-    raise AssertionError("the disk never filled up")
+    pytest.fail("the disk never filled up")
 
 
 def mount(*arguments):
