@@ -86,6 +86,12 @@ class TestLedger:
         assert store.load(*STACK).resources == {both.key: both, odd.key: odd}
         assert store.outcomes("run-1") == [("s", Failure("\0blob:sha256:00", "x" * 9000))]
 
+    def test_odd_strings_in_a_plan_with_blobs_come_back(self, store):
+        odd = msgspec.structs.replace(rich_step("a"), params={"content": "\0blob:sha256:00"})
+        blobs = {digest(b"b"): b"b"}
+        store.begin(fence(store), run(), plan(steps=[odd], blobs=tuple(blobs)), [], [], blobs)
+        assert store.plan_of("run-1").steps == (odd,)
+
     def test_the_serial_grows_with_entries_only(self, store):
         held = begun(store)
         assert store.record(held, "run-1", [ended("a"), ended("b")]) == 1
