@@ -13,6 +13,7 @@ class Claims(msgspec.Struct, frozen=True):
     Two tasks that provide the same claim, or one that provides what the other `excludes`, are an error. A required claim that a task
     provides makes an edge; `path:` requires its nearest provided ancestor. A claim that no task provides must hold on the host. With
     `removes`, what is provided is provided by being taken away, and the edges turn round. Locks are never held twice at once.
+    What it `follows` makes an edge where a task provides it, as `requires` does, but need not hold.
     """
 
     provides: tuple[str, ...] = ()
@@ -20,6 +21,7 @@ class Claims(msgspec.Struct, frozen=True):
     locks: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     removes: bool = False
+    follows: tuple[str, ...] = ()
 
 
 def normal_path(path: str) -> str:

@@ -7,6 +7,7 @@ A module is a Params struct (what a user writes), a State struct (what can be re
     claims     what it provides, requires and holds         pure
     read       the States of many resources at once         reads   never writes
     diff       from what is there to what is wanted         pure
+    rehearse   what the machine foretells of changes        reads   never writes
     outputs    what other tasks may refer to                pure
     remove     what undoing it takes                        pure
     apply      carry out changes, many at once              writes
@@ -19,9 +20,10 @@ differs from the design's sketch, and why:
 - `read` gets what the ledger recorded beside the params, so that kinds whose effect cannot be read (command, later random) need
   no exception in the engine; diff then stays a function of params, before and ahead.
 - `apply` gets the params with each change and acts towards `change.after` alone. So a restore is a change like any other.
-- A param is known to the module, or it holds a stand-in: the engine replaces a param whose value is unknown by its default (by an
-  empty value where it has none), runs the same diff, and then marks unknown what `determines` says hangs on it. Modules never
-  meet an unknown. A param on which identity, claims or a probe hangs is declared `known=True` and can hold no output.
+- A param is known to the module, or it holds a stand-in: the engine replaces a param whose value is unknown by the `stand_in` it
+  declares, else by its default (by an empty value where it has none), runs the same diff, and then marks unknown what `determines`
+  says hangs on it. Modules never meet an unknown. A param on which identity, claims or a probe hangs is declared `known=True` and
+  can hold no output.
 - Removal is `remove`, not a diff with `ensure = absent`: only the ledger knows what was created.
 """
 
@@ -32,9 +34,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Unreadable, Verdict
+from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, P, S, Undecided, Unreadable, Verdict
 from g8r.claim import Claims
 from g8r.host import Host
 from g8r.value import Value
@@ -42,16 +44,27 @@ from g8r.value import Value
 # ---- parameters -------------------------------------------------------------------------------------------------------------
 
 
-def param(doc: str, *, known: bool = False, sensitive: bool = False, source: bool = False, example: Value = None) -> Meta:
+def param(
+    doc: str,
+    *,
+    known: bool = False,
+    sensitive: bool = False,
+    source: bool = False,
+    example: Value = None,
+    stand_in: Value | UnsetType = UNSET,
+) -> Meta:
     """The metadata of one parameter, for `Annotated`.
 
     doc: one or more sentences. known: identity, claims or a probe hang on it, so it may refer to vars, host and facts, but not to
     outputs or secrets. sensitive: masked everywhere, sealed in plans. source: names a file beside the stack. The compiler
     loads it: UTF-8 text of at most 256 KiB is put into the param `content` instead, and `source` is None; of anything else
     `source` becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. example: for the reference page.
+    stand_in: what the module is given while the value is unknown, where that is not the default: for a param whose being set
+    means something (`content`).
     """
     extra = {"known": known, "sensitive": sensitive, "source": source, "example": example}
-    return Meta(description=doc, extra={name: value for name, value in extra.items() if value})
+    given = {name: value for name, value in extra.items() if value}
+    return Meta(description=doc, extra=given if stand_in is UNSET else {**given, "stand_in": stand_in})
 
 
 # Shared types. `title` names the contract in contracts/lib that says the same, `expected` words the error.
@@ -75,7 +88,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Params that are each right but wrong together: what is wrong, what to do, and the param to point at."""
+    """Params that are each right but wrong together: what is wrong, what to do, and the param to point at.
+
+    One that points at a param which holds a stand-in is dropped. One that points at `content` is shown at `source` where the
+    text came from there.
+    """
 
     summary: str
     detail: str = ""
@@ -93,13 +110,17 @@ class Wanted(msgspec.Struct, Generic[P, S], frozen=True):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """What earlier steps of the same plan will have done by the time this one runs.
+    """What earlier steps of the same plan will have done by the time this one runs, and who will run it.
 
     `promised` holds the claims that are not true yet and will be. A requirement that is neither true nor promised never reaches a
-    diff: the engine has judged it blocked, or unknown while a package is pending.
+    diff: the engine has judged it blocked, or unknown while a package is pending. `privileged` and `user` are the host's, `group`
+    is that user's primary group: whose what is made will be.
     """
 
     promised: frozenset[str] = frozenset()
+    privileged: bool = True
+    user: str = "root"
+    group: str = "root"
 
 
 class Work(msgspec.Struct, Generic[P, S], frozen=True):
@@ -109,6 +130,11 @@ class Work(msgspec.Struct, Generic[P, S], frozen=True):
     change: Change[S]
     pulled_in: tuple[str, ...] = ()
     """On delete: what creating it brought along, as `Applied.pulled_in` said then."""
+    sensitive: tuple[str, ...] = ()
+    """Params whose values are sensitive, and the State fields they determine (these alone where the task is gone): what a program says
+    about them must not be quoted."""
+    ahead: Ahead = Ahead()
+    """In a rehearsal: what diff was given."""
 
 
 class Module(ABC, Generic[P, S]):
@@ -131,11 +157,16 @@ class Module(ABC, Generic[P, S]):
     """For a param, the State fields that hang on it, where that is not the field of the same name."""
     batch: ClassVar[int] = 1
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    remembers: ClassVar[bool] = False
+    """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 
-    def validate(self, params: P) -> Sequence[Problem]:  # noqa: ARG002
-        """Params that contradict each other. They may still hold stand-ins; judge only what is set."""
+    def validate(self, params: P, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002
+        """Params that contradict each other. They may still hold stand-ins; judge only what is set.
+
+        triggers: which trigger meta-arguments the task has set (`run_on`), for kinds that demand one or a param in its place.
+        """
         return ()
 
     @abstractmethod
@@ -173,6 +204,16 @@ class Module(ABC, Generic[P, S]):
         if before == original:
             return NoChange()
         return Change("create" if isinstance(before, Absent) else "update", before, original)
+
+    def rehearse(self, work: Sequence[Work[P, S]], host: Host) -> Sequence[Change[S] | Undecided[S] | Blocked]:  # noqa: ARG002
+        """What the machine itself foretells of changes that diff, remove or restore decided on: the version a package will have, what
+        else it takes along, that it cannot work, that it needs root. In the order asked; batched. Never writes.
+
+        An answer refines its change: the same action and before, every known value equal, fewer unknowns, more `because`. It is asked
+        wherever a diff was: when planning, and again where apply diffs again. The transient facts it looks at stay out of State,
+        so that they are no drift and make no step stale.
+        """
+        return [each.change for each in work]
 
     @abstractmethod
     def apply(self, work: Sequence[Work[P, S]], host: Host) -> Iterator[Applied[S] | Failed]:

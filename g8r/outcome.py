@@ -10,12 +10,13 @@ from g8r.value import Document
 
 
 class Changed(msgspec.Struct, frozen=True, tag="changed", omit_defaults=True):
-    """Done, read back, and as planned. `state` is None where the resource is gone."""
+    """Done, read back, and as planned. `state` is None where the resource is gone; `satisfied` are trigger verbs now needless."""
 
     state: Document | None = None
     outputs: Document = {}
     pulled_in: tuple[str, ...] = ()
     attempts: int = 1
+    satisfied: tuple[str, ...] = ()
 
 
 class Unchanged(msgspec.Struct, frozen=True, tag="unchanged", omit_defaults=True):
@@ -27,12 +28,13 @@ class Unchanged(msgspec.Struct, frozen=True, tag="unchanged", omit_defaults=True
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
-    """Tried and failed. `touched` is False where nothing was attempted on the resource."""
+    """Tried and failed. `touched` is False where nothing was attempted; `left` is what a failed creation left behind."""
 
     reason: str
     output: str = ""
     attempts: int = 1
     touched: bool = True
+    left: Document | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, tag="skipped"):

@@ -1,6 +1,7 @@
 """Params from documents: what a kind's fields are, and a Params struct from values some of which are not known yet.
 
-A field whose value is unknown is given its default, or an empty value of its type (see `module`); the names of such fields go beside.
+A field whose value is unknown is given its stand-in, its default, or an empty value of its type (see `module`); the names of such
+fields go beside.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Field(msgspec.Struct, frozen=True):
     sensitive: bool
     source: bool
     example: Value
+    stand_in: Value | msgspec.UnsetType = msgspec.UNSET
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -54,7 +56,9 @@ def build(module: AnyModule, values: Mapping[str, Partial]) -> Built:
     known = {name: cast("Value", value) for name, value in values.items() if name not in unknown}
     for name in unknown:
         field = _by_name(module)[name]
-        if field.required:
+        if field.stand_in is not msgspec.UNSET:
+            known[name] = field.stand_in
+        elif field.required:
             known[name] = _stand_in(field.type)
     if not unknown:
         return Built(msgspec.convert(known, module.Params), {})
@@ -72,8 +76,8 @@ def determined(module: AnyModule, names: frozenset[str] | set[str]) -> frozenset
 
 
 def document(params: Any) -> Document:  # noqa: ANN401 any kind's Params
-    """A Params or State struct as plain data."""
-    found: Document = msgspec.to_builtins(params)
+    """A Params or State struct as plain data, just as it comes back from JSON."""
+    found: Document = msgspec.json.decode(msgspec.json.encode(params))
     return found
 
 
@@ -100,6 +104,7 @@ def _field(found: msgspec.inspect.Field, annotation: Any) -> Field:  # noqa: ANN
         sensitive=bool(extra.get("sensitive")),
         source=bool(extra.get("source")),
         example=extra.get("example"),
+        stand_in=extra.get("stand_in", msgspec.UNSET),
     )
 
 

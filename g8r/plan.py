@@ -5,7 +5,7 @@ A saved plan is this struct as JSON in a zip, with the blobs it names beside it 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -17,13 +17,16 @@ from g8r.diagnostics import Span
 from g8r.stack import Lifecycle, Retry
 from g8r.value import Document
 
-PLAN_FORMAT = 1
+PLAN_FORMAT: Final = 1
+REPLACE_NOTE: Final = "asked for with --replace"
 
 StepAction: TypeAlias = Action | Literal["no-op", "trigger", "forget", "unknown", "blocked"]
 """What a step does. `forget` drops a record and touches no host; `unknown` shows only when its turn comes."""
 
+Wish: TypeAlias = Literal["destroy", "restore", "forget"]
+
 ReasonCode = Literal[
-    "new", "drift", "changed", "trigger", "owed", "replaced", "removed", "moved", "adopted", "requested", "in-doubt", "none"
+    "new", "drift", "changed", "trigger", "owed", "replaced", "removed", "moved", "adopted", "requested", "in-doubt", "refreshed", "none"
 ]
 
 
@@ -55,6 +58,10 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     after: Document | None = None
     unknown: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
+    sensitive_params: tuple[str, ...] = ()
+    """Params that the task itself declares sensitive, beside those that its kind does."""
+    sealed: tuple[str, ...] = ()
+    """The params whose values are sealed."""
     expect: Expect = Unforeseen()
     because: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -69,6 +76,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     waits_for: tuple[str, ...] = ()
     """Of a trigger: the steps of which one at least must have changed, unless it is `owed`."""
     owed: bool = False
+    wish: Wish | None = None
+    """Of the removal of an orphan: what its lifecycle asks for."""
     satisfies: tuple[str, ...] = ()
     triggers: dict[str, tuple[str, ...]] = {}
     lifecycle: Lifecycle = Lifecycle()
@@ -127,6 +136,8 @@ class Plan(msgspec.Struct, frozen=True):
     hosts: dict[str, str] = {}
     connections: dict[str, str] = {}
     vars: Document = {}
+    selected: dict[str, tuple[str, ...]] = {}
+    """For the text of a label selector in a reference, the hosts it means, sorted."""
     selection: dict[str, tuple[str, ...]] = {}
     stack_outputs: Document = {}
     sensitive_outputs: tuple[str, ...] = ()

@@ -122,15 +122,28 @@ def text_of(reference: Reference) -> str:
     """The reference as a user writes it, with its `@{}`."""
     match reference:
         case OutputReference(kind=kind, name=name, output=output, host=host):
-            return f"@{{{_host_text(host)}{kind}.{name}.{output}}}"
+            return f"@{{{_prefix(host)}{kind}.{name}.{output}}}"
         case HostReference(path=path, host=host):
-            return f"@{{{_host_text(host)}host.{'.'.join(path)}}}"
+            return f"@{{{_prefix(host)}host.{'.'.join(path)}}}"
         case VarReference(path=path):
             return f"@{{vars.{'.'.join(path)}}}"
         case SecretReference(name=name):
             return f"@{{secret.{name}}}"
         case _:
             assert_never(reference)
+
+
+def host_text(host: str | Labels | None) -> str:
+    """The host of a reference as a user writes it, without the slash; empty where there is none."""
+    match host:
+        case None:
+            return ""
+        case str():
+            return host
+        case Labels(requirements=requirements):
+            return f"[{','.join(selectors.requirement_text(requirement) for requirement in requirements)}]"
+        case _:
+            assert_never(host)
 
 
 def whole(text: str) -> Reference | None:
@@ -182,7 +195,10 @@ def resolve(value: Value, lookup: Lookup) -> Partial:
 
 
 def substitute(value: Value, lookup: PartLookup) -> Value:
-    """The value with the references replaced that `lookup` knows; the result is still to be resolved, so what was put in is escaped."""
+    """The value with the references replaced that `lookup` knows; the result is still to be resolved, so what was put in is escaped.
+
+    Raises InvalidReferenceError where a text cannot be written as one: its literal part ends in `@` right before a reference.
+    """
     match value:
         case str():
             return _substitute_text(value, lookup) if _MARK in value else value
@@ -238,11 +254,17 @@ def _substitute_text(text: str, lookup: PartLookup) -> Value:
     if len(parts) == 1 and not isinstance(parts[0], str):
         found = lookup(parts[0])
         return text_of(found) if isinstance(found, _REFERENCES) else escape(found)
-    pieces: list[str] = []
+    text, literal = "", ""
     for part in parts:
         found = part if isinstance(part, str) else lookup(part)
-        pieces.append(text_of(found) if isinstance(found, _REFERENCES) else interpolated(escape(found)))
-    return "".join(pieces)
+        if not isinstance(found, _REFERENCES):
+            literal += interpolated(found)
+            continue
+        if literal.endswith("@"):
+            message = f"a literal @ cannot stand right before {text_of(found)}, because @@{{ is how a literal @{{ is written"
+            raise InvalidReferenceError(message)
+        text, literal = text + interpolated(escape(literal)) + text_of(found), ""
+    return text + interpolated(escape(literal))
 
 
 _REFERENCES: Final = (OutputReference, HostReference, VarReference, SecretReference)
@@ -256,13 +278,6 @@ def _labels(inner: str, text: str) -> Labels:
         raise InvalidReferenceError(message) from invalid
 
 
-def _host_text(host: str | Labels | None) -> str:
-    match host:
-        case None:
-            return ""
-        case str():
-            return f"{host}/"
-        case Labels(requirements=requirements):
-            return f"[{','.join(selectors.requirement_text(requirement) for requirement in requirements)}]/"
-        case _:
-            assert_never(host)
+def _prefix(host: str | Labels | None) -> str:
+    text = host_text(host)
+    return f"{text}/" if text else ""

@@ -48,6 +48,7 @@ class Resource(msgspec.Struct, frozen=True, omit_defaults=True):
     outputs: Document = {}
     original: Document | None = None
     sensitive: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     claims: Claims = Claims()
     triggers: dict[str, tuple[str, ...]] = {}

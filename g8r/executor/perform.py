@@ -1,0 +1,322 @@
+"""Performing steps on one host: read again, check that the ground has not moved, act, read back, compare with what was planned.
+
+A step ends `stale` where the world differs from what the plan found ([P-stale]), or where the diff, made again because something was
+not known, does not refine what was approved ([P-expect]). Every known planned value must be read afterwards ([A-exact]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
+
+import msgspec
+
+from g8r.address import Address
+from g8r.catalog import Exactly
+from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
+from g8r.executor import orphans, requirements
+from g8r.executor.acting_host import acting
+from g8r.executor.judge import Kinds, Prepared, Secrets, ahead_of, differences, judge, masked, outputs, prepare, replacing, state_digest
+from g8r.host import Host, HostError
+from g8r.module import AnyModule, Wanted, Work
+from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
+from g8r.plan import Step
+from g8r.reference import OutputReference, Reference, SecretReference, host_text
+from g8r.selector import Labels
+from g8r.state import Fidelity
+from g8r.value import Document, Partial, Unknown
+
+Unseal: TypeAlias = Callable[[Step], Document]
+"""Gives a step's params with sealed values opened."""
+
+
+class Effects(Protocol):
+    """The agent's own memory of what must not be done twice ([A-intent]). Durable when a call returns."""
+
+    def started(self, run: str, step: str) -> None: ...
+
+    def done(self, run: str, step: str, outcome: Outcome) -> None: ...
+
+    def effect(self, run: str, step: str) -> Outcome | None:
+        """The outcome of a step that is done; `InDoubt` of one that was started; None of one never begun."""
+        ...
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What steps may refer to: outputs by address, and the hosts that label selectors mean. `recorded` is of kinds that remember."""
+
+    run: str
+    outputs: Mapping[Address, Document] = {}
+    selected: Mapping[str, tuple[str, ...]] = {}
+    recorded: Mapping[str, Document] = {}
+
+
+class Performed(msgspec.Struct, frozen=True):
+    """A step that ended. `state` in `outcome` is masked; `fidelity` counts what was predicted and read back."""
+
+    step: Step
+    outcome: Outcome
+    fidelity: Fidelity | None = None
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    step: Step
+    prepared: Prepared
+    before: Any
+    change: Change[Any]
+
+
+class Performer:
+    """Performs batches of steps of one kind on one host; any number of batches at once, from different threads."""
+
+    def __init__(self, host: Host, *, key: bytes, secrets: Secrets, unseal: Unseal, effects: Effects, kinds: Kinds) -> None:
+        self._host = host
+        self._key = key
+        self._secrets = secrets
+        self._unseal = unseal
+        self._effects = effects
+        self._kinds = kinds
+
+    def perform(self, steps: Sequence[Step], given: Given) -> Iterator[Performed]:
+        """Perform steps of one kind and one way to act (become, timeout); each ends once, in any order."""
+        module = self._kinds(steps[0].address.kind)
+        host = acting(self._host, steps[0].become, steps[0].timeout)
+        prepared: dict[str, Prepared] = {}
+        todo = []
+        for step in steps:
+            ready = self._prepare(module, step, given)
+            if isinstance(ready, Prepared):
+                prepared[step.id] = ready
+                todo.append(step)
+            else:
+                yield Performed(step, ready)
+        if todo and todo[0].verb:
+            yield from (self._trigger(module, step, prepared[step.id], host, given) for step in todo)
+            return
+        ready_steps = []
+        for decided in self._decide(module, todo, prepared, host, given):
+            if isinstance(decided, Performed):
+                yield decided
+            else:
+                ready_steps.append(decided)
+        yield from self._act(module, ready_steps, host, given)
+
+    # ---- what is to be done, as things are now ----
+
+    def _prepare(self, module: AnyModule, step: Step, given: Given) -> Prepared | Outcome:
+        if step.version != module.version:
+            return Failure(f"this plan knows version {step.version} of kind {module.kind}, and this agent {module.version}", touched=False)
+        if step.wish is not None:
+            return orphans.prepare_recorded(step.address.kind, step.params, step.sealed, step.sensitive, self._kinds)
+        try:
+            return prepare(module, self._unseal(step), self._lookup(step, given), step.sensitive_params, step.lifecycle)
+        except msgspec.ValidationError as mismatch:
+            return Failure(f"what a reference gives does not fit: {mismatch}", touched=False)
+        except KeyError as absent_secret:
+            return Failure(f"there is no secret {absent_secret.args[0]!r} on this host", touched=False)
+
+    def _decide(
+        self, module: AnyModule, steps: Sequence[Step], prepared: Mapping[str, Prepared], host: Host, given: Given
+    ) -> Iterator[Performed | _Ready]:
+        missing = self._missing(steps)
+        states = module.read([self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
+        judged: list[tuple[Step, Any, Verdict[Any]]] = []
+        for step, before in zip(steps, states, strict=True):
+            lacking = [claim for claim in step.claims.requires if claim in missing]
+            if lacking and step.wish is None:
+                yield Performed(step, Failure(requirements.sentence(lacking[0]), touched=False))
+            elif isinstance(before, Unreadable):
+                yield Performed(step, Failure(before.reason, touched=False))
+            else:
+                judged.append((step, before, self._verdict(step, prepared[step.id], before)))
+        foretold = orphans.rehearsed(
+            module,
+            [prepared[step.id] for step, _, _ in judged],
+            [verdict for _, _, verdict in judged],
+            [step.pulled_in for step, _, _ in judged],
+            host,
+        )
+        for (step, before, _), verdict in zip(judged, foretold, strict=True):
+            yield self._checked(step, prepared[step.id], before, verdict)
+
+    def _missing(self, steps: Sequence[Step]) -> frozenset[str]:
+        """Required claims that do not hold, of the steps whose ground earlier steps were to make."""
+        wanted = {
+            claim
+            for step in steps
+            if not isinstance(step.expect, Exactly) and step.wish is None
+            for claim in step.claims.requires
+            if claim.partition(":")[0] in requirements.JUDGED
+        }
+        return requirements.missing(wanted, self._host) if wanted else frozenset()
+
+    def _wanted(self, module: AnyModule, step: Step, prepared: Prepared, given: Given) -> Wanted[Any, Any]:
+        recorded = given.recorded.get(step.id) if module.remembers else None
+        return Wanted(prepared.params, msgspec.convert(recorded, module.State) if recorded is not None else None)
+
+    def _verdict(self, step: Step, prepared: Prepared, before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
+        if step.wish is not None:
+            return orphans.verdict_of(step.wish, step.after if step.wish == "restore" else None, step.sensitive, prepared, before)
+        if step.reason.code == "requested":
+            return replacing(judge(prepared, Absent(), ahead_of(self._host)), before)
+        return judge(prepared, before, ahead_of(self._host))
+
+    def _checked(self, step: Step, prepared: Prepared, before: Any, verdict: Verdict[Any]) -> Performed | _Ready:  # noqa: ANN401
+        """Whether what would be done now is what was approved. `before` is any kind's State."""
+        match verdict:
+            case NoChange():
+                document = masked(before, prepared.sensitive, self._key)
+                note = "" if step.action == "unknown" else "it is as planned already"
+                known, _ = outputs(prepared, before, frozenset(), "")
+                return Performed(step, Unchanged(document, known, note))
+            case Blocked(reason=reason) | Undecided(reason=reason):
+                return Performed(step, Failure(reason, touched=False))
+            case Change():
+                stale = self._stale(step, prepared, before, verdict)
+                return Performed(step, Stale(stale)) if stale else _Ready(step, prepared, before, verdict)
+
+    def _stale(self, step: Step, prepared: Prepared, before: Any, change: Change[Any]) -> str:  # noqa: ANN401 any kind's State
+        """How the world, or the change it now takes, differs from the plan; empty where it does not."""
+        if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(before, self._key):
+            found = masked(before, prepared.sensitive, self._key)
+            if found is None or step.before is None:
+                return "it is gone since the plan was made" if found is None else "it has appeared since the plan was made"
+            return f"since the plan was made, {', '.join(differences(step.before, found))} changed"
+        if step.action not in {"unknown", change.action}:
+            return f"planned was to {step.action} it, and now it would take to {change.action} it"
+        if step.after is None:
+            return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
+        after = masked(change.after, prepared.sensitive, self._key) or {}
+        wrong = [
+            name for name in step.after if name not in step.unknown and name not in change.unknown and after.get(name) != step.after[name]
+        ]
+        return f"{', '.join(sorted(wrong))} would not become what was planned" if wrong else ""
+
+    # ---- doing it ----
+
+    def _act(self, module: AnyModule, ready: Sequence[_Ready], host: Host, given: Given) -> Iterator[Performed]:
+        safe = [each for each in ready if module.idempotent(each.prepared.params)]
+        yield from self._apply(module, safe, host)
+        for each in ready:
+            if module.idempotent(each.prepared.params):
+                continue
+            known = self._effects.effect(given.run, each.step.id)
+            if known is not None:
+                yield Performed(each.step, known)
+                continue
+            self._effects.started(given.run, each.step.id)
+            for performed in self._apply(module, [each], host):
+                self._effects.done(given.run, each.step.id, performed.outcome)
+                yield performed
+
+    def _apply(self, module: AnyModule, ready: Sequence[_Ready], host: Host) -> Iterator[Performed]:
+        applied: list[tuple[_Ready, Applied[Any]]] = []
+        failed: list[tuple[_Ready, Failed]] = []
+        waiting = list(ready)
+        while waiting:
+            work = [Work(r.prepared.params, r.change, r.step.pulled_in, tuple(sorted(r.prepared.sensitive))) for r in waiting]
+            ended = 0
+            try:
+                for each, result in zip(waiting, module.apply(work, host), strict=True):
+                    ended += 1
+                    if isinstance(result, Applied):
+                        applied.append((each, result))
+                    else:
+                        failed.append((each, result))
+            except HostError as refusal:
+                failed.append((waiting[ended], Failed(str(refusal))))
+                ended += 1
+            waiting = waiting[ended:]
+        yield from self._read_back(module, applied, host)
+        yield from self._after_failure(module, failed, host)
+
+    def _read_back(self, module: AnyModule, applied: Sequence[tuple[_Ready, Applied[Any]]], host: Host) -> Iterator[Performed]:
+        if not applied:
+            return
+        states = module.read([Wanted(ready.prepared.params, result.state) for ready, result in applied], host)
+        for (ready, result), state in zip(applied, states, strict=True):
+            yield self._compared(ready, result, state)
+
+    def _compared(self, ready: _Ready, result: Applied[Any], state: Any) -> Performed:  # noqa: ANN401 any kind's State
+        if isinstance(state, Unreadable):
+            return Performed(ready.step, Failure(f"it cannot be read after it was changed: {state.reason}"))
+        module, change = ready.prepared.module, ready.change
+        found = masked(state, ready.prepared.sensitive, self._key)
+        wanted = masked(change.after, ready.prepared.sensitive, self._key)
+        if wanted is None or found is None:
+            right = wanted is None and found is None
+            fidelity = Fidelity(module.kind, 1, int(right))
+            if not right:
+                what = "it is still there" if wanted is None else "it is not there"
+                return Performed(ready.step, Failure(f"{what} after it was changed; this is a bug of kind {module.kind}"), fidelity)
+            return Performed(ready.step, Changed(None, {}, result.pulled_in), fidelity)
+        names = [name for name in wanted if name not in change.unknown]
+        wrong = [name for name in names if wanted[name] != found.get(name)]
+        fidelity = Fidelity(module.kind, len(names), len(names) - len(wrong))
+        if wrong:
+            values = "; ".join(f"{name}: planned {_shown(wanted[name])}, found {_shown(found.get(name))}" for name in wrong)
+            return Performed(
+                ready.step, Failure(f"after the change it is not as planned ({values}); this is a bug of kind {module.kind}"), fidelity
+            )
+        known, _ = outputs(ready.prepared, state, frozenset(), "")
+        satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
+
+    def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
+        """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""
+        if not failed:
+            return
+        states = module.read([Wanted(ready.prepared.params) for ready, _ in failed], host)
+        for (ready, failure), state in zip(failed, states, strict=True):
+            left = None if isinstance(state, Unreadable) else masked(state, ready.prepared.sensitive, self._key)
+            yield Performed(ready.step, Failure(failure.reason, failure.output, left=left if isinstance(ready.before, Absent) else None))
+
+    def _trigger(self, module: AnyModule, step: Step, prepared: Prepared, host: Host, given: Given) -> Performed:
+        known = self._effects.effect(given.run, step.id) if not module.idempotent(prepared.params) else None
+        if known is not None:
+            return Performed(step, known)
+        if not module.idempotent(prepared.params):
+            self._effects.started(given.run, step.id)
+        try:
+            result = module.trigger(step.verb, prepared.params, host)
+            outcome: Outcome = (
+                Failure(result.reason, result.output) if isinstance(result, Failed) else self._fired(module, prepared, result, host)
+            )
+        except HostError as refusal:
+            outcome = Failure(str(refusal))
+        if not module.idempotent(prepared.params):
+            self._effects.done(given.run, step.id, outcome)
+        return Performed(step, outcome)
+
+    def _fired(self, module: AnyModule, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
+        state = module.read([Wanted(prepared.params, result.state)], host)[0]
+        if isinstance(state, Unreadable):
+            return Failure(f"it cannot be read after it was fired: {state.reason}")
+        known, _ = outputs(prepared, state, frozenset(), "")
+        return Changed(masked(state, prepared.sensitive, self._key), known)
+
+    def _lookup(self, step: Step, given: Given) -> Callable[[Reference], Partial]:
+        def output(address: Address, name: str) -> Partial:
+            known = given.outputs.get(address, {})
+            return cast("Partial", known[name]) if name in known else Unknown(str(address))
+
+        def find(reference: Reference) -> Partial:
+            match reference:
+                case SecretReference(name=name):
+                    return self._secrets(name)
+                case OutputReference(host=Labels()):
+                    hosts = given.selected[host_text(reference.host)]
+                    return [output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
+                case OutputReference(host=str() | None as host):
+                    return output(Address(host or step.address.host, reference.kind, reference.name), reference.output)
+                case _:
+                    message = f"{reference} should have been resolved by the compiler"
+                    raise AssertionError(message)
+
+        return find
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    limit = 80
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -1,0 +1,114 @@
+"""Diagnostics for machines: Terraform's `validate -json`, GitHub's workflow commands, SARIF 2.1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+from g8r.diagnostics import Diagnostic, Severity, Span, path_text
+from g8r.render import style
+from g8r.render.diagnostic_text import ordered
+from g8r.value import Document, Value
+
+SARIF_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def render(found: Iterable[Diagnostic]) -> Document:
+    """The document of `validate -json`, format 1.0 (https://developer.hashicorp.com/terraform/cli/commands/validate)."""
+    listed = ordered(found)
+    failures = sum(diagnostic.severity is Severity.ERROR for diagnostic in listed)
+    return {
+        "format_version": "1.0",
+        "valid": failures == 0,
+        "error_count": failures,
+        "warning_count": len(listed) - failures,
+        "diagnostics": [one(diagnostic) for diagnostic in listed],
+    }
+
+
+def one(diagnostic: Diagnostic) -> Document:
+    """One element of `diagnostics`. Lines and columns are 1-based, the end exclusive; what is ours stands under `g8r`."""
+    document: Document = {"severity": diagnostic.severity.value, "summary": diagnostic.summary, "detail": diagnostic.detail}
+    if diagnostic.span:
+        document["range"] = _range(diagnostic.span)
+    related: list[Value] = [
+        {"note": other.note, "range": _range(other.span) if other.span else None, "path": path_text(other.path) if other.path else None}
+        for other in diagnostic.related
+    ]
+    path = path_text(diagnostic.path) if diagnostic.path else None
+    return document | {"g8r": {"code": diagnostic.code, "path": path, "related": related}}
+
+
+def github(found: Iterable[Diagnostic]) -> str:
+    """Workflow commands that annotate the lines of a pull request, one a line
+    (https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions).
+    """
+    lines = []
+    for diagnostic in ordered(found):
+        where: dict[str, str] = {}
+        span = diagnostic.span
+        if span:
+            where = {"file": span.file, "line": str(span.line), "col": str(span.column)}
+            if span.end_line is not None and span.end_column is not None:
+                where |= {"endLine": str(span.end_line), "endColumn": str(span.end_column)}
+        where["title"] = diagnostic.summary
+        properties = ",".join(f"{name}={_property(value)}" for name, value in where.items())
+        message = diagnostic.detail or diagnostic.summary
+        lines.append(f"::{diagnostic.severity.value} {properties}::{_escaped(message)}\n")
+    return "".join(lines)
+
+
+def sarif(found: Iterable[Diagnostic], version: str) -> Document:
+    """A SARIF log with one run (https://docs.oasis-open.org/sarif/sarif/v2.1.0). Columns count Unicode code points."""
+    listed = ordered(found)
+    codes = sorted({diagnostic.code for diagnostic in listed})
+    results: list[Value] = []
+    for diagnostic in listed:
+        result: Document = {
+            "ruleId": diagnostic.code,
+            "ruleIndex": codes.index(diagnostic.code),
+            "level": diagnostic.severity.value,
+            "message": {"text": f"{diagnostic.summary}\n{diagnostic.detail}".strip()},
+            "locations": [_location(diagnostic.span)] if diagnostic.span else [],
+        }
+        places: list[Value] = [
+            _location(other.span) | {"id": index, "message": {"text": other.note}}
+            for index, other in enumerate(diagnostic.related)
+            if other.span
+        ]
+        results.append(result | ({"relatedLocations": places} if places else {}))
+    driver: Document = {"name": "g8r", "version": version, "rules": [_rule(code) for code in codes]}
+    run: Document = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str) -> Document:
+    return {"id": code, "shortDescription": {"text": code.replace("-", " ").capitalize()}}
+
+
+def _range(span: Span) -> Document:
+    line, column = _end(span)
+    return {"filename": span.file, "start": {"line": span.line, "column": span.column}, "end": {"line": line, "column": column}}
+
+
+def _end(span: Span) -> tuple[int, int]:
+    """The end, exclusive; one character where it is not known."""
+    if span.end_line is None or span.end_column is None:
+        return span.line, span.column + 1
+    return span.end_line, span.end_column
+
+
+def _location(span: Span) -> Document:
+    line, column = _end(span)
+    region: Document = {"startLine": span.line, "startColumn": span.column, "endLine": line, "endColumn": column}
+    return {"physicalLocation": {"artifactLocation": {"uri": quote(span.file)}, "region": region}}
+
+
+def _escaped(text: str) -> str:
+    """Line ends and percent signs as GitHub wants them; what else is not printable as its escape."""
+    return style.clean(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"), keep="\t")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
