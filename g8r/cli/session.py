@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from g8r.compiler.compile import Compiled
     from g8r.compiler.evaluate import Loaded
     from g8r.compiler.selection import Selection
-
     from g8r.executor.agent import Agent
     from g8r.executor.planning import Planned, Stamp
     from g8r.executor.ports import Journal
@@ -70,7 +69,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
@@ -109,12 +108,12 @@ class Session:
             self.source,
             self.choice.variables,
             self.choice.variable_files,
-            self.choice.import_paths,
+            import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import g8r.compiler.compile  # noqa: PLC0415 while the child works
         import networkx as _networkx  # noqa: F401, ICN001, PLC0415
 
+        import g8r.compiler.compile  # noqa: PLC0415 while the child works
         import g8r.executor.planning  # noqa: F401, PLC0415
 
         return pending.finish()
@@ -129,7 +128,7 @@ class Session:
 
     # ---- hosts ----
 
-    def agent(self, host: str, connection: str | None, facts: Document) -> Agent:
+    def agent(self, host: str, connection: str | None) -> Agent:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
@@ -154,8 +153,8 @@ class Session:
 
         return Agent(LocalHost(self._blob), **parts, sync=sync, abort=abort)  # type: ignore[arg-type] # as above
 
-    def agents(self, connections: Mapping[str, str | None], facts: Mapping[str, Document]) -> dict[str, Agent]:
-        return {host: self.agent(host, connection, facts.get(host, {})) for host, connection in sorted(connections.items())}
+    def agents(self, connections: Mapping[str, str | None]) -> dict[str, Agent]:
+        return {host: self.agent(host, connection) for host, connection in sorted(connections.items())}
 
     def _journal(self, host: str, connection: str | None) -> Journal:
         from g8r.executor.journal import MemoryJournal, SqliteJournal  # noqa: PLC0415 see above
@@ -221,7 +220,7 @@ class Session:
 
         hosts, _ = expand_hosts(loaded.stack, {})
         connections: dict[str, str | None] = {name: host.connection for name, host in hosts.items()}
-        agents = self.agents(connections, {name: host.facts for name, host in hosts.items()})
+        agents = self.agents(connections)
         facts = {name: agent.facts() for name, agent in agents.items()}
         compiled = self.compile(loaded, facts)
         found = (*loaded.warnings, *compiled.diagnostics)

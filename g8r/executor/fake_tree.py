@@ -53,6 +53,14 @@ class Actor(msgspec.Struct, frozen=True):
     gids: frozenset[int]
 
 
+class _LostError(Exception):
+    """A directory is not there; `blocked` where something else is, on the way to it."""
+
+    def __init__(self, *, blocked: bool) -> None:
+        super().__init__()
+        self.blocked = blocked
+
+
 class Tree:
     def __init__(self, nodes: dict[str, Node] | None = None) -> None:
         self.nodes: dict[str, Node] = dict(nodes) if nodes else {"/": Node("directory", 0o755)}
@@ -121,13 +129,13 @@ class Tree:
             raise refusals.refusal(errno.EISDIR, doing, path, actor.name)
         if there is not None:
             self._check_sticky(real, there, path, actor, doing)
-        self.put(real, node)
+        self._put_new(real, node, path, actor, doing)
 
     def make_directory(self, path: str, node: Node, actor: Actor) -> None:
         real = self._writable_slot(path, actor, "making")
         if real in self.nodes:
             raise refusals.refusal(errno.EEXIST, "making", path, actor.name)
-        self.put(real, node)
+        self._put_new(real, node, path, actor, "making")
 
     def change(self, path: str, node: Node, actor: Actor) -> None:
         """Replace the attributes of what is there; `node` is what it becomes."""
@@ -136,7 +144,10 @@ class Tree:
         before = None if real is None else self.nodes.get(real)
         if real is None or before is None:
             raise self._missing(path, actor, doing)
-        if actor.uid not in {0, before.uid}:
+        if node == before:
+            return
+        given = actor.gids | {before.gid}
+        if actor.uid not in {0, before.uid} or not _may_give(node, actor, given):
             raise refusals.refusal(errno.EPERM, doing, path, actor.name)
         self.nodes[real] = node
 
@@ -153,11 +164,18 @@ class Tree:
         if self._children.get(real) and not whole:
             raise refusals.refusal(errno.ENOTEMPTY, "removing", path, actor.name)
         for doomed in [*self.below(real), real]:
+            if whole and self.nodes[doomed].type == "directory" and not _may(self.nodes[doomed], actor, READ):
+                raise refusals.refusal(errno.EACCES, "removing", doomed, actor.name)
             parent = self.nodes[posixpath.dirname(doomed)]
             if not _may(parent, actor, WRITE | SEARCH):
                 raise refusals.refusal(errno.EACCES, "removing", doomed, actor.name)
             self._check_sticky(doomed, self.nodes[doomed], doomed, actor, "removing")
             self._drop(doomed)
+
+    def _put_new(self, real: str, node: Node, path: str, actor: Actor, doing: str) -> None:
+        if not _may_give(node, actor, actor.gids):
+            raise refusals.refusal(errno.EPERM, doing, path, actor.name)
+        self.put(real, node)
 
     def put(self, real: str, node: Node) -> None:
         """Set a node at a real path, nobody asking; its parent must be a directory."""
@@ -197,18 +215,20 @@ class Tree:
         if path == "/":
             return path
         parent, name = posixpath.split(path)
-        if name in {"", ".", ".."}:
-            return self._walk(path, actor, doing)
-        real = parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing)
-        return None if real is None else posixpath.join(real, name)
+        try:
+            if name in {"", ".", ".."}:
+                return self._walk(path, actor, doing, path)
+            return posixpath.join(parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing, path), name)
+        except _LostError:
+            return None
 
     def _is_plain(self, parent: str, actor: Actor) -> bool:
         node = self.nodes.get(parent)
         return actor.uid == 0 and node is not None and node.type == "directory"
 
-    def _walk(self, path: str, actor: Actor, doing: str) -> str | None:
-        """The real path of a directory, every step allowed."""
-        current, pending, links = "/", [part for part in reversed(path.split("/")) if part], 0
+    def _walk(self, directory: str, actor: Actor, doing: str, path: str) -> str:
+        """The real path of a directory on the way to `path`, every step allowed. Raises _LostError."""
+        current, pending, links = "/", [part for part in reversed(directory.split("/")) if part], 0
         while pending:
             here = self.nodes[current]
             if not _may(here, actor, SEARCH):
@@ -219,7 +239,7 @@ class Tree:
             following = posixpath.dirname(current) if part == ".." else posixpath.join(current, part)
             node = self.nodes.get(following)
             if node is None or node.type not in ("directory", "link"):
-                return None
+                raise _LostError(blocked=node is not None)
             if node.target is not None:
                 links += 1
                 self._check_trusted(following, node, here, actor, doing, path)
@@ -271,13 +291,11 @@ class Tree:
         return refusals.refusal(number, doing, path, actor.name)
 
     def _is_blocked(self, path: str, actor: Actor, doing: str) -> bool:
-        """Whether some ancestor is there and no directory."""
-        ancestor = posixpath.dirname(path)
-        while ancestor != "/":
-            node = self.followed(ancestor, actor, doing)
-            if node is not None and node.type != "directory":
-                return True
-            ancestor = posixpath.dirname(ancestor)
+        """Whether there is something on the way, and it is no directory."""
+        try:
+            self._walk(posixpath.dirname(path), actor, doing, path)
+        except _LostError as error:
+            return error.blocked
         return False
 
     def _check_sticky(self, real: str, node: Node, path: str, actor: Actor, doing: str) -> None:
@@ -296,3 +314,8 @@ def _may(node: Node, actor: Actor, wish: int) -> bool:
     else:
         granted = node.mode
     return granted & wish == wish
+
+
+def _may_give(node: Node, actor: Actor, gids: frozenset[int]) -> bool:
+    """Whether the actor may make a node belong to whom it says: root may; others only to themselves, and to these groups."""
+    return actor.uid == 0 or (node.uid == actor.uid and node.gid in gids)

@@ -21,7 +21,7 @@ from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
 from g8r.plan import Step
-from g8r.reference import OutputReference, Reference, SecretReference, text_of
+from g8r.reference import OutputReference, Reference, SecretReference, host_text
 from g8r.selector import Labels
 from g8r.state import Fidelity
 from g8r.value import Document, Partial, Unknown
@@ -305,7 +305,7 @@ class Performer:
                 case SecretReference(name=name):
                     return self._secrets(name)
                 case OutputReference(host=Labels()):
-                    hosts = given.selected[text_of(reference).removeprefix("@{").partition("/")[0]]
+                    hosts = given.selected[host_text(reference.host)]
                     return [output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
                 case OutputReference(host=str() | None as host):
                     return output(Address(host or step.address.host, reference.kind, reference.name), reference.output)

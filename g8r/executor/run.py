@@ -19,7 +19,7 @@ from g8r.executor.perform import Given, Performed
 from g8r.executor.scheduler import QUIET, Scheduler
 from g8r.outcome import Failure, NotStarted, Outcome, word
 from g8r.plan import Plan, Step
-from g8r.reference import OutputReference, Reference, resolve, text_of
+from g8r.reference import OutputReference, Reference, host_text, resolve, text_of
 from g8r.selector import Labels
 from g8r.state import Ended, Intent, Resource, ResourceKey, RunStatus, State
 from g8r.value import Document, Partial, Unknown, unknowns
@@ -247,8 +247,8 @@ class Runner:
     def _lookup(self, reference: Reference) -> Partial:
         if not isinstance(reference, OutputReference):
             return Unknown(text_of(reference))
-        hosts = self._plan.selected.get(text_of(reference).removeprefix("@{").partition("/")[0], ())
         if isinstance(reference.host, Labels):
+            hosts = self._plan.selected.get(host_text(reference.host), ())
             return [self._output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
         host = reference.host or next(iter(self._plan.hosts))
         return self._output(Address(host, reference.kind, reference.name), reference.output)

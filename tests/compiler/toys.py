@@ -1,6 +1,6 @@
 """Kinds for these tests, with every shape of param that a kind may have."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from g8r.module import AbsolutePath, AccountName, AnyModule, Claims, Duration, Mode, Module, Params, Port, State, param
 
@@ -61,7 +61,7 @@ class ToyService(_Toy):
     kind = "service"
     Params = ServiceParams
     natural = "name"
-    triggers = {"reload_on": "reload", "restart_on": "restart"}
+    triggers: ClassVar = {"reload_on": "reload", "restart_on": "restart"}
     becomes = True
 
 
