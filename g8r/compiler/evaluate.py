@@ -63,12 +63,6 @@ class Loaded:
     def source(self) -> Source:
         return self._session.source
 
-    def __enter__(self) -> Loaded:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
         self._session.close()
