@@ -79,8 +79,12 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
     if drifted:
         yield palette.paint("strong", "Changed outside g8r since the last apply:")
         yield ""
-        for entry in drifted:
-            yield from _indented(drift_lines(entry, palette, full=full))
+        blocks = [list(drift_lines(entry, palette, full=full)) for entry in drifted]
+        for block in blocks:
+            yield from _indented(block)
+            if len(block) > 1:
+                yield ""
+        if len(blocks[-1]) == 1:
             yield ""
     if planned:
         title = "g8r cannot go on:" if plan.blocked else "g8r takes note of this:"
