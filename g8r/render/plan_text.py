@@ -79,8 +79,12 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
     if drifted:
         yield palette.paint("strong", "Changed outside g8r since the last apply:")
         yield ""
-        for entry in drifted:
-            yield from _indented(drift_lines(entry, palette, full=full))
+        blocks = [list(drift_lines(entry, palette, full=full)) for entry in drifted]
+        for block in blocks:
+            yield from _indented(block)
+            if len(block) > 1:
+                yield ""
+        if len(blocks[-1]) == 1:
             yield ""
     if planned:
         title = "g8r cannot go on:" if plan.blocked else "g8r takes note of this:"
@@ -275,8 +279,9 @@ def _attributes(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
 
 
 def _fields(step: Step) -> tuple[Difference, ...]:
-    """The fields of a change, save one that only repeats the identity in the headline."""
-    return tuple(field for field in diff.fields(step) if field.differs and field.after != step.identity)
+    """The fields of a change, save those that only repeat the headline: the identity, and of something new its kind."""
+    said = {step.identity} if step.before is not None else {step.identity, step.address.kind}
+    return tuple(field for field in diff.fields(step) if field.differs and not (isinstance(field.after, str) and field.after in said))
 
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:
