@@ -286,9 +286,11 @@ def _fields(step: Step) -> tuple[Difference, ...]:
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:
     if plan.stack_outputs and plan.summary().any:
-        yield palette.paint("strong", "Outputs, as far as known:")
+        yield palette.paint("strong", "Outputs:")
         yield ""
-        yield from _indented(attributes.present(plan.stack_outputs, plan.sensitive_outputs, palette, full=full))
+        later = sorted(plan.stack_outputs.keys() - plan.known_outputs.keys())
+        shown = diff.between(None, plan.known_outputs, later, plan.sensitive_outputs)
+        yield from _indented(attributes.new(shown, palette, full=full))
         yield ""
 
 
