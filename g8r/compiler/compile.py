@@ -55,10 +55,12 @@ def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: Read
     found += troubles
     outputs, troubles = _outputs(stack, scope)
     found += troubles
-    graph, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
-    ordered = _ordered([*found, *troubles])
-    if errors(ordered):
-        graph = TaskGraph(hosts=graph.hosts)
+    graph = TaskGraph(hosts={name: host.address for name, host in hosts.items()})
+    if all(str(task) in studies for task in stack.tasks):
+        assembled, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
+        found += troubles
+        graph = graph if errors(found) else assembled
+    ordered = _ordered(found)
     return Compiled(stack, hosts, graph, blobs, outputs, ordered)
 
 
@@ -76,7 +78,7 @@ def _settle(
         shared: Settled | None = None
         for host in studied.hosts:
             if shared is None or studied.varies:
-                shared, wrong = settle.settle(studied, scope.hosts[host], scope, load)
+                shared, wrong = settle.settle(studied, scope.hosts[host], scope, load, shared)
                 diagnostics += wrong
                 blobs |= shared.blobs
             settled[host][name] = shared
