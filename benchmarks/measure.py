@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -17,12 +18,13 @@ class BenchmarkError(Exception):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What to run; `codes` are the exit codes that mean that it worked."""
+    """What to run; `codes` are the exit codes that mean that it worked, and output that `never` is found in means that it did not."""
 
     argv: tuple[str, ...]
     cwd: Path
     env: dict[str, str] = {}
     codes: tuple[int, ...] = (0,)
+    never: str | None = None
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ def run(command: Command, *, memory: bool = False) -> Taken:
     """Run to the end with the output in a file; BenchmarkError with its tail where it fails. `memory` watches it every 10 ms."""
     log = command.cwd / "output.log"
     os.sync()
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
             command.argv, cwd=command.cwd, env=environment(command.env), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -53,6 +55,9 @@ def run(command: Command, *, memory: bool = False) -> Taken:
     if code not in command.codes:
         tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
         message = f"{' '.join(_shortened(command.argv))} ended with {code}:\n{tail}"
+        raise BenchmarkError(message)
+    if command.never and (found := re.search(command.never, log.read_text("utf-8", "replace"))):
+        message = f"{' '.join(_shortened(command.argv))} found something to do where nothing was: {found.group()}"
         raise BenchmarkError(message)
     return Taken(seconds, watch.stop() if watch else None)
 

@@ -97,7 +97,7 @@ def _salt() -> Peer:
         _write(place / "etc" / "minion", "".join(f"{key}: {value}\n" for key, value in settings.items()))
         _write(place / "states" / "bench.sls", work.salt(place, n))
 
-    def command(place: Path, *more: str) -> Command:
+    def command(place: Path, *more: str, never: str | None = None) -> Command:
         options = (
             "--local",
             f"--config-dir={place / 'etc'}",
@@ -105,14 +105,14 @@ def _salt() -> Peer:
             "--retcode-passthrough",
             "--log-level=error",
         )
-        return Command((str(folder / "bin" / "salt-call"), *options, "state.apply", "bench", *more), place)
+        return Command((str(folder / "bin" / "salt-call"), *options, "state.apply", "bench", *more), place, never=never)
 
     return Peer(
         "Salt",
         _said([folder / "bin" / "salt-call", "--version"]),
         prepare,
         command,
-        lambda place: command(place, "test=True"),
+        lambda place: command(place, "test=True", never=r"changed=\d+"),
         note="salt-call --local state.apply, then test=True",
     )
 
@@ -120,15 +120,15 @@ def _salt() -> Peer:
 def _pyinfra() -> Peer:
     folder = _venv("pyinfra", "pyinfra==3.10.0")
 
-    def command(place: Path, option: str) -> Command:
-        return Command((str(folder / "bin" / "pyinfra"), "@local", "deploy.py", option), place)
+    def command(place: Path, option: str, never: str | None = None) -> Command:
+        return Command((str(folder / "bin" / "pyinfra"), "@local", "deploy.py", option), place, never=never)
 
     return Peer(
         "pyinfra",
         _said([folder / "bin" / "pyinfra", "--version"]),
         lambda place, n: _write(place / "deploy.py", work.pyinfra(place, n)),
         lambda place: command(place, "--yes"),
-        lambda place: command(place, "--dry"),
+        lambda place: command(place, "--dry", never=r"\d+ \(@local\)"),
         most=200,
         note="pyinfra @local, then --dry",
     )
@@ -138,7 +138,7 @@ def _ansible() -> Peer:
     """Without facts, which it would gather first, and with pipelining, which saves it a process per task."""
     folder = _venv("ansible", "ansible-core==2.19.14")
 
-    def command(place: Path, *more: str) -> Command:
+    def command(place: Path, *more: str, never: str | None = None) -> Command:
         settings = {
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_HOME": str(place / "home"),
@@ -147,14 +147,14 @@ def _ansible() -> Peer:
         }
         settings |= {"ANSIBLE_PYTHON_INTERPRETER": str(folder / "bin" / "python3")}
         argv = (str(folder / "bin" / "ansible-playbook"), "--inventory=localhost,", "--connection=local", "play.yml", *more)
-        return Command(argv, place, settings)
+        return Command(argv, place, settings, never=never)
 
     return Peer(
         "Ansible",
         _said([folder / "bin" / "ansible-playbook", "--version"], env={"LC_ALL": "C.UTF-8"}),
         lambda place, n: _write(place / "play.yml", work.ansible(place, n)),
         command,
-        lambda place: command(place, "--check"),
+        lambda place: command(place, "--check", never=r"changed=[1-9]\d*"),
         most=20,
         note="ansible-playbook -c local, then --check",
     )

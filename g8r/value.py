@@ -62,7 +62,3 @@ def unknowns(value: Partial) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(sorted(found))
-
-
-SEALED: Final = "sealed:v1:"
-"""What a sealed value begins with: sensitive params in plans and in the ledger."""

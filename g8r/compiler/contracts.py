@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from g8r.compiler.kinds import SHIPPED
+from g8r.compiler.nickel_text import string
 from g8r.module import AnyModule
 
 _HEADER: Final = "# Generated from the kinds: `g8r schema --nickel`. Do not edit."
@@ -71,7 +72,7 @@ def _kind_file(module: AnyModule) -> str:
 
 def _field(field: inspect.Field, contract: str, *, optional: bool) -> str:
     text = " ".join(description(field.type).split())
-    doc = f" | doc {_string(text)}" if text else ""
+    doc = f" | doc {string(text)}" if text else ""
     return f"  {field.encode_name} | {contract}{doc}{' | optional' if optional else ''},"
 
 
@@ -98,7 +99,7 @@ def contract_of(type_: inspect.Type, expected: str | None = None, title: str | N
         case inspect.StrType():
             return f"Types.{title}" if title else _text(type_, expected)
         case inspect.LiteralType(values=values):
-            return f"Types.OneOf [{', '.join(map(_string, values))}]"
+            return f"Types.OneOf [{', '.join(map(string, values))}]"
         case _:
             return f"Types.Ref {_group(f'Types.{title}' if title else _plain(type_, expected))}"
 
@@ -124,11 +125,11 @@ _SHORT: Final = {
 def _text(type_: inspect.StrType, expected: str | None) -> str:
     low, high = type_.min_length or 0, type_.max_length
     if type_.pattern is not None:
-        return f"Types.Text {_string(expected or f'text that matches {type_.pattern}')} {_string(type_.pattern)}"
+        return f"Types.Text {string(expected or f'text that matches {type_.pattern}')} {string(type_.pattern)}"
     if not low and high is None:
         return "String"
     length = f"{low},{'' if high is None else high}"
-    return f"Types.Text {_string(expected or f'text of {length} characters')} {_string(f'^(?s:.){{{length}}}$')}"
+    return f"Types.Text {string(expected or f'text of {length} characters')} {string(f'^(?s:.){{{length}}}$')}"
 
 
 def _plain(type_: inspect.Type, expected: str | None) -> str:
@@ -136,7 +137,7 @@ def _plain(type_: inspect.Type, expected: str | None) -> str:
         case inspect.BoolType():
             return "Bool"
         case inspect.IntType(ge=low, le=high):
-            return f"Types.Between {_string(expected or 'a whole number')} {_bound(low)} {_bound(high)}"
+            return f"Types.Between {string(expected or 'a whole number')} {_bound(low)} {_bound(high)}"
         case inspect.FloatType(ge=None, le=None):
             return "Number"
         case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
@@ -156,8 +157,3 @@ def _bound(bound: float | None) -> str:
 
 def _group(contract: str) -> str:
     return f"({contract})" if " " in contract and not contract.startswith("{") else contract
-
-
-def _string(text: object) -> str:
-    """A Nickel string literal."""
-    return msgspec.json.encode(str(text)).decode().replace("%{", "\\%{")

@@ -31,10 +31,11 @@ _GRACE: Final = 0.1
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one evaluation may take: bytes of address space, seconds by the clock."""
+    """What one evaluation may take: bytes of address space, seconds by the clock, bytes of JSON."""
 
     memory: int = 2 << 30
     seconds: float = 60.0
+    output: int = 256 << 20
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Reported(msgspec.Struct, frozen=True):
 class Died(msgspec.Struct, frozen=True):
     """The process is gone without an answer. `text` is what it said last."""
 
-    reason: Literal["memory", "stack", "timeout", "panic", "killed"]
+    reason: Literal["memory", "stack", "timeout", "size", "panic", "killed"]
     text: str = ""
 
 
@@ -171,6 +172,7 @@ class _Command(Evaluator):
         try:
             resource.prlimit(self._process.pid, resource.RLIMIT_AS, (self._limits.memory, self._limits.memory))
             resource.prlimit(self._process.pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (self._limits.output, self._limits.output))
             resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))
         except ProcessLookupError:
             return
@@ -203,7 +205,7 @@ class _Embedded(Evaluator):
         spec = importlib.util.find_spec("nickel")
         packages = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
         child = Path(__file__).with_name("nickel_child.py")
-        limits = (str(self._limits.memory), str(int(self._limits.seconds) + 1))
+        limits = (str(self._limits.memory), str(int(self._limits.seconds) + 1), str(self._limits.output))
         return self._popen((sys.executable, "-I", "-S", str(child), *limits, packages, *map(str, self._import_paths)))
 
     def _submit(self, path: Path) -> None:
@@ -251,6 +253,8 @@ def _death(code: int, said: str) -> Died:
         return Died("memory", said)
     if code == -signal.SIGSEGV or "overflowed its stack" in lowered:
         return Died("stack", said)
+    if code == -signal.SIGXFSZ or "file too large" in lowered:
+        return Died("size", said)
     if code == -signal.SIGXCPU:
         return Died("timeout", said)
     return Died("killed" if code == -signal.SIGKILL else "panic", said)

@@ -1,6 +1,6 @@
 """The embedded evaluator: a small program around py-nickel, used where there is no `nickel` command.
 
-    python -I -S nickel_child.py MEMORY SECONDS FOLDER_OF_PY_NICKEL [IMPORT_PATH ...]
+    python -I -S nickel_child.py MEMORY SECONDS OUTPUT FOLDER_OF_PY_NICKEL [IMPORT_PATH ...]
 
 It reads the path of one expression per line from stdin, evaluates it, writes the JSON (or Nickel's report) to the same path with
 `.out` behind it, and answers `ok` or `error` on stdout: the first expression pays for starting Python and Nickel, the others do
@@ -16,8 +16,9 @@ import sys
 
 
 def main(arguments: list[str]) -> None:
-    memory, seconds, packages, *import_paths = arguments
+    memory, seconds, output, packages, *import_paths = arguments
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(output), int(output)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.path.append(packages)
     import nickel  # noqa: PLC0415 found through the path that was just given

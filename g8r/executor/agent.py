@@ -6,7 +6,7 @@ and outcomes. In-process for `localhost` and simulated hosts, it is the same cod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Agent:
         unseal: Unseal,
         effects: Effects,
         kinds: Kinds = modules.load,
-        sync: Callable[[], None] = lambda: None,
+        sync: Callable[[Iterable[str]], None] = lambda _paths: None,
         abort: Callable[[], None] = lambda: None,
     ) -> None:
         self._host = host

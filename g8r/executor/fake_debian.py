@@ -36,16 +36,20 @@ adm:x:4:
 mail:x:8:
 www-data:x:33:
 sudo:x:27:
+shadow:x:42:
 staff:x:50:
 users:x:100:
 nogroup:x:65534:
 """
+_SHADOW = b"".join(line.partition(b":")[0] + b":*:20000:0:99999:7:::\n" for line in _PASSWD.splitlines())
 _DIRECTORIES = {
     **dict.fromkeys(
         (
             *("/boot", "/dev", "/etc", "/etc/apt", "/etc/cron.d", "/etc/default", "/etc/systemd", "/etc/systemd/system", "/home"),
             *("/mnt", "/opt", "/run", "/srv", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin"),
             *("/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool"),
+            *("/etc/apt/sources.list.d", "/etc/skel", "/usr/lib/systemd", "/usr/lib/systemd/system"),
+            *("/var/lib/apt", "/var/lib/apt/lists", "/var/lib/dpkg", "/var/lib/dpkg/updates"),
         ),
         0o755,
     ),
@@ -64,5 +68,8 @@ def tree() -> Tree:
         fresh.grow(path, Node("link", 0o777, target=target))
     fresh.grow("/etc/passwd", Node("file", 0o644, content=_PASSWD))
     fresh.grow("/etc/group", Node("file", 0o644, content=_GROUP))
+    fresh.grow("/etc/shadow", Node("file", 0o640, gid=42, content=_SHADOW))
+    fresh.grow("/etc/apt/sources.list", Node("file", 0o644, content=b"deb http://deb.debian.org/debian bookworm main\n"))
+    fresh.grow("/etc/skel/.profile", Node("file", 0o644, content=b"# of a new user\n"))
     fresh.grow("/etc/hostname", Node("file", 0o644, content=f"{FACTS.hostname}\n".encode()))
     return fresh

@@ -53,6 +53,14 @@ class Actor(msgspec.Struct, frozen=True):
     gids: frozenset[int]
 
 
+class _LostError(Exception):
+    """A directory is not there; `blocked` where something else is, on the way to it."""
+
+    def __init__(self, *, blocked: bool) -> None:
+        super().__init__()
+        self.blocked = blocked
+
+
 class Tree:
     def __init__(self, nodes: dict[str, Node] | None = None) -> None:
         self.nodes: dict[str, Node] = dict(nodes) if nodes else {"/": Node("directory", 0o755)}
@@ -197,18 +205,20 @@ class Tree:
         if path == "/":
             return path
         parent, name = posixpath.split(path)
-        if name in {"", ".", ".."}:
-            return self._walk(path, actor, doing)
-        real = parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing)
-        return None if real is None else posixpath.join(real, name)
+        try:
+            if name in {"", ".", ".."}:
+                return self._walk(path, actor, doing, path)
+            return posixpath.join(parent if self._is_plain(parent, actor) else self._walk(parent, actor, doing, path), name)
+        except _LostError:
+            return None
 
     def _is_plain(self, parent: str, actor: Actor) -> bool:
         node = self.nodes.get(parent)
         return actor.uid == 0 and node is not None and node.type == "directory"
 
-    def _walk(self, path: str, actor: Actor, doing: str) -> str | None:
-        """The real path of a directory, every step allowed."""
-        current, pending, links = "/", [part for part in reversed(path.split("/")) if part], 0
+    def _walk(self, directory: str, actor: Actor, doing: str, path: str) -> str:
+        """The real path of a directory on the way to `path`, every step allowed. Raises _LostError."""
+        current, pending, links = "/", [part for part in reversed(directory.split("/")) if part], 0
         while pending:
             here = self.nodes[current]
             if not _may(here, actor, SEARCH):
@@ -219,7 +229,7 @@ class Tree:
             following = posixpath.dirname(current) if part == ".." else posixpath.join(current, part)
             node = self.nodes.get(following)
             if node is None or node.type not in ("directory", "link"):
-                return None
+                raise _LostError(blocked=node is not None)
             if node.target is not None:
                 links += 1
                 self._check_trusted(following, node, here, actor, doing, path)
@@ -271,13 +281,11 @@ class Tree:
         return refusals.refusal(number, doing, path, actor.name)
 
     def _is_blocked(self, path: str, actor: Actor, doing: str) -> bool:
-        """Whether some ancestor is there and no directory."""
-        ancestor = posixpath.dirname(path)
-        while ancestor != "/":
-            node = self.followed(ancestor, actor, doing)
-            if node is not None and node.type != "directory":
-                return True
-            ancestor = posixpath.dirname(ancestor)
+        """Whether there is something on the way, and it is no directory."""
+        try:
+            self._walk(posixpath.dirname(path), actor, doing, path)
+        except _LostError as error:
+            return error.blocked
         return False
 
     def _check_sticky(self, real: str, node: Node, path: str, actor: Actor, doing: str) -> None:

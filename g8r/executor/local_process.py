@@ -33,6 +33,15 @@ _UMASK = 0o022
 _SIGNALLED = 128  # what a shell adds to the number of the signal
 
 
+_running: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def abort() -> None:
+    """End every program that runs now, with its children: the user wants to stop at once."""
+    for process in list(_running.values()):
+        _kill(process)
+
+
 class Identity(msgspec.Struct, frozen=True):
     """The user that a program runs as; without a uid it stays the agent's own, with the agent's groups."""
 
@@ -45,6 +54,7 @@ class Identity(msgspec.Struct, frozen=True):
 def run(argv: Sequence[str], stdin: bytes, env: Mapping[str, str], cwd: str, identity: Identity, timeout: float | None) -> Ran:
     """Raises MissingProgramError, TimedOutError, or HostError where it could not be started."""
     process = _start(argv, stdin, env, cwd, identity)
+    _running[process.pid] = process
     try:
         watch = _Watch(process, stdin)
         watch.until_end(argv[0], timeout)
@@ -53,6 +63,7 @@ def run(argv: Sequence[str], stdin: bytes, env: Mapping[str, str], cwd: str, ide
         _kill(process)
         raise
     finally:
+        _running.pop(process.pid, None)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with suppress(BrokenPipeError):

@@ -16,6 +16,7 @@ from g8r.executor.agent import Agent
 from g8r.executor.perform import Given, Performed
 from g8r.executor.scheduler import Batch
 from g8r.outcome import Failure
+from g8r.plan import Step
 
 
 class Transport(Protocol):
@@ -29,8 +30,8 @@ class Transport(Protocol):
         """What has ended since the last call; waits at most `timeout` seconds for the first. Empty: nothing has."""
         ...
 
-    def sync(self, hosts: Iterable[str]) -> None:
-        """Have what was written on these hosts reach their disks."""
+    def sync(self, steps: Iterable[Step]) -> None:
+        """Have what these steps wrote reach their hosts' disks."""
         ...
 
     def abort(self) -> None:
@@ -55,9 +56,12 @@ class MemoryTransport:
         except queue.Empty:
             return found
 
-    def sync(self, hosts: Iterable[str]) -> None:
-        for host in hosts:
-            self._agents[host].sync()
+    def sync(self, steps: Iterable[Step]) -> None:
+        by_host: dict[str, list[Step]] = {}
+        for step in steps:
+            by_host.setdefault(step.address.host, []).append(step)
+        for host, several in by_host.items():
+            self._agents[host].sync(_places(several))
 
     def abort(self) -> None:
         for agent in self._agents.values():
@@ -73,3 +77,9 @@ class MemoryTransport:
             for step in left.values():
                 reason = f"a bug in kind {step.address.kind}: {type(bug).__name__}: {bug}"
                 self._ended.put(Performed(step, Failure(reason, traceback.format_exc())))
+
+
+def _places(steps: Iterable[Step]) -> frozenset[str]:
+    """Paths on every file system that the steps may have written to: their own, and the root's for what is no path."""
+    claims = {claim for step in steps for claim in step.claims.provides}
+    return frozenset(claim.removeprefix("path:") if claim.startswith("path:") else "/" for claim in claims) | {"/"}

@@ -158,7 +158,7 @@ class Runner:
                 self._learn(step, self._scheduler.outcomes[identifier])
                 ended.append((step, self._scheduler.outcomes[identifier], None))
         if performed:
-            self._transport.sync(sorted({each.step.address.host for each in performed}))
+            self._transport.sync([each.step for each in performed])
         self._commit(ended)
 
     def _retried(self, performed: Performed) -> bool:

@@ -285,20 +285,12 @@ def _apply(piece: Work[DirectoryParams, DirectoryState], host: Host) -> Applied[
     if existing is None or existing.type != "directory":
         if existing is not None:
             host.remove(path)
-        _make(path, after, host)
+        host.make_directory(path, mode=parse_mode(after.mode), owner=after.owner, group=after.group)
         return Applied()
     for name, mode, owner, group in _settled(path, params, existing, after, host):
         host.set_attributes(posixpath.join(path, name), mode=mode, owner=owner, group=group)
     paths.settle(path, existing, after, host)
     return Applied()
-
-
-def _make(path: str, after: DirectoryState, host: Host) -> None:
-    mode = parse_mode(after.mode)
-    host.make_directory(path, mode=mode, owner=after.owner, group=after.group)
-    made = host.stat(path)
-    if made is not None and made.mode != mode:  # below a directory with setgid, the bit is inherited
-        host.set_attributes(path, mode=mode)
 
 
 def _clear(path: str, existing: DirectoryState, params: DirectoryParams, host: Host) -> Applied[DirectoryState] | Failed:

@@ -1,0 +1,120 @@
+"""The entry point: the command group, with every command imported only when it is asked for, and the last word on errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+import g8r
+
+COMMANDS: Final = {
+    "init": "a commented starter stack that plans cleanly",
+    "validate": "check a stack: all errors, each with its line",
+    "plan": "show what would change, and why",
+    "show": "show a saved plan again",
+    "apply": "make the machine as the stack says",
+    "drift": "show what has changed outside g8r",
+    "destroy": "remove what g8r created",
+    "history": "list past runs",
+    "output": "show the stack's outputs",
+    "explain": "tell all about one task: params, edges, vars, why",
+    "trigger": "fire a task's trigger by hand",
+    "state": "look into the ledger, and mend it",
+    "graph": "draw the task graph",
+    "modules": "list the kinds, and what each takes",
+    "schema": "write contracts for Nickel, and a JSON schema for editors",
+    "completion": "print shell completion for bash, zsh or fish",
+}
+
+EXIT_ERROR: Final = 1
+EXIT_INTERRUPTED: Final = 130
+
+
+class LazyGroup(click.Group):
+    """Commands by name; the file of one is imported when it is run or its help is shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"g8r.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 click's signature
+        """As click does, without importing every command for its one line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            from g8r.diagnostics import did_you_mean  # noqa: PLC0415 only errors need it
+
+            raise click.UsageError(f"{unknown.message.rstrip('.')}.{did_you_mean(args[0], COMMANDS)}", ctx) from None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(g8r.__version__, prog_name="g8r", message="%(prog)s %(version)s")
+@click.option("--chdir", "-C", type=click.Path(exists=True, file_okay=False), help="Work as if started in this folder.")
+@click.option("--no-color", is_flag=True, help="No colours, no live progress (as with NO_COLOR set).")
+def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives it so
+    """g8r ("gator") makes machines as a stack says: plan shows what would change, apply does exactly that.
+
+    A stack is a file or a folder with main.ncl, main.yaml, main.json or main.toml in it; the current folder where none is given.
+
+    \b
+    Examples:
+      g8r init mysite && cd mysite
+      g8r plan -o p.g8r
+      g8r apply p.g8r
+
+    \b
+    Exit codes: 0 done or nothing to do; 1 error; 2 there are changes (with --detailed-exitcode);
+    3 the plan is stale or refused; 130 interrupted.
+    """
+    if chdir:
+        os.chdir(chdir)
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+
+
+def run() -> None:
+    """The console script. No traceback reaches a user; a bug's is kept in a file that the message names."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result: Any = main.main(arguments, prog_name="g8r", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as mistake:
+        mistake.show()
+        return EXIT_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted; nothing more was started\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except Exception as error:  # noqa: BLE001 the last boundary: a bug is told as one, and kept
+        return _told(error)
+    return result if isinstance(result, int) else 0
+
+
+def _told(error: Exception) -> int:
+    from g8r.cli import console  # noqa: PLC0415 only errors need it
+    from g8r.diagnostics import RejectedError  # noqa: PLC0415
+
+    if isinstance(error, RejectedError):
+        console.tell(error.diagnostics)
+        return error.exit_code
+    console.tell_bug(error)
+    return EXIT_ERROR

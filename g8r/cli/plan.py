@@ -1,0 +1,75 @@
+"""g8r plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from g8r.cli import console, options
+from g8r.cli.session import Session
+from g8r.plan import Plan
+
+CHANGES = 2
+
+
+@click.command("plan")
+@options.source_argument
+@click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan, for `g8r apply FILE`.")
+@click.option("--destroy", is_flag=True, help="Plan to remove all that g8r created.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
+@click.option("--full", is_flag=True, help="Show long texts whole.")
+@options.json_option
+@options.planning_options
+@options.selection_options
+@options.source_options
+@options.state_options
+def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
+    """Show what would change, and why. Nothing is changed.
+
+    \b
+    Examples:
+      g8r plan
+      g8r plan -o p.g8r && g8r apply p.g8r
+      g8r plan site.yaml --var env=prod --target service.nginx
+    """
+    session = options.session(chosen)
+    plan = prepared(session, out=out)
+    if as_json:
+        show_json(session, plan)
+    else:
+        show(plan, full=full)
+        if out is not None:
+            console.write(f"\nSaved to {out}. Apply exactly this with: g8r apply {out}\n")
+    if plan.blocked:
+        return 1
+    return CHANGES if detailed_exitcode and plan.summary().any else 0
+
+
+def prepared(session: Session, *, out: Path | None) -> Plan:
+    """The plan, with warnings told and source places filled in; saved where that was asked for."""
+    from g8r.executor import plan_file  # noqa: PLC0415 imports what only this needs
+    from g8r.executor.planning import with_spans  # noqa: PLC0415
+
+    planned, loaded = session.plan(durable=out is not None)
+    plan = with_spans(planned, loaded.locator.locate)
+    console.tell(planned.diagnostics)
+    loaded.close()
+    if out is not None:
+        plan_file.write(out, plan, session.blobs(plan), session.key(make=True))
+    return plan
+
+
+def show(plan: Plan, *, full: bool = False) -> None:
+    import sys  # noqa: PLC0415 for its stdout
+
+    from g8r.render import plan_text  # noqa: PLC0415 imports what only this needs
+
+    console.write(plan_text.render(plan, console.palette(sys.stdout), full=full))
+
+
+def show_json(session: Session, plan: Plan) -> None:
+    from g8r.render import plan_json  # noqa: PLC0415 imports what only this needs
+
+    console.write_json(plan_json.render(plan, session.state(plan.stack).outputs))

@@ -1,0 +1,233 @@
+"""A plain value against a type, with every mistake and its path; `msgspec.convert` stops at the first.
+
+It accepts what the Nickel contracts that `contracts` makes of the same type accept: null where the type has None, a text that
+holds a reference where text is wanted, and a text that is one whole reference wherever anything is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Final
+
+import msgspec
+from msgspec import inspect
+
+from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
+from g8r.value import Value
+
+_WHOLE: Final = re.compile(r"@\{[^{}]+\}")
+_HOLDS: Final = re.compile(r"(?:^|[^@])@\{")
+_SHOWN: Final = 60
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """What is wrong with one value. `expected` completes "must be ..."."""
+
+    path: DocumentPath
+    value: Value
+    expected: str
+    code: str = "wrong-type"
+    hint: str = ""
+
+    def diagnostic(self, *, sensitive: bool = False) -> Diagnostic:
+        """As the user sees it; a sensitive value is not repeated."""
+        name = self.path[-1] if self.path else "stack"
+        what = f"element {name}" if isinstance(name, int) else name
+        match self.code:
+            case "unknown-key":
+                where = path_text(self.path[:-1]) or "a stack"
+                return error(self.code, f"unknown key {_quoted(name)}", f"{where} has {self.expected}.{self.hint}", self.path)
+            case "missing-key":
+                summary = f"{_quoted(name)} is missing"
+                return error(self.code, summary, f"{path_text(self.path[:-1])} needs {name}: {self.expected}.", self.path[:-1])
+            case _:
+                got = kind_of(self.value) if sensitive else shown(self.value)
+                detail = f"{path_text(self.path)} is {got}; expected {self.expected}.{self.hint}"
+                return error(self.code, f"{what}: expected {self.expected}", detail, self.path)
+
+
+def holds_reference(text: str) -> bool:
+    return _HOLDS.search(text) is not None
+
+
+def is_whole_reference(value: Value) -> bool:
+    return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
+
+
+def check(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None = None) -> Iterator[Mistake]:
+    """Every mistake in a value, in document order."""
+    match type_:
+        case inspect.Metadata(type=inner, extra=extra):
+            yield from check(value, inner, at, (extra or {}).get("expected", expected))
+        case inspect.AnyType():
+            return
+        case inspect.UnionType(types=types):
+            yield from _check_union(value, types, at, expected)
+        case inspect.StructType(fields=fields) if isinstance(value, dict):
+            yield from check_fields(value, fields, at)
+        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element) if isinstance(value, list):
+            if len(value) < (type_.min_length or 0):
+                yield Mistake(at, value, "a list that is not empty", "wrong-value")
+            for index, part in enumerate(value):
+                yield from check(part, element, (*at, index))
+        case inspect.DictType(key_type=key_type, value_type=inner) if isinstance(value, dict):
+            for key, part in value.items():
+                yield from check(key, key_type, (*at, key))
+                yield from check(part, inner, (*at, key))
+        case _:
+            if not (is_whole_reference(value) or _is_of(value, type_)):
+                yield _scalar_mistake(value, type_, at, expected)
+
+
+def check_fields(value: dict[str, Value], fields: Iterable[inspect.Field], at: DocumentPath) -> Iterator[Mistake]:
+    """A record against the fields it may have."""
+    known = {field.encode_name: field for field in fields}
+    for key, part in value.items():
+        if key in known:
+            yield from check(part, known[key].type, (*at, key))
+        else:
+            yield Mistake((*at, key), part, ", ".join(sorted(known)), "unknown-key", did_you_mean(key, known))
+    for name, field in known.items():
+        if field.required and name not in value:
+            yield Mistake((*at, name), None, wanted(field.type), "missing-key")
+
+
+def wanted(type_: inspect.Type, expected: str | None = None) -> str:
+    """What a type takes, in words."""
+    match type_:
+        case inspect.Metadata(type=inner, extra=extra):
+            return wanted(inner, (extra or {}).get("expected", expected))
+        case _ if expected is not None:
+            return expected
+        case inspect.UnionType(types=types):
+            return " or ".join(wanted(option) for option in types if not isinstance(option, inspect.NoneType))
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case inspect.StrType(pattern=None, min_length=low) if low:
+            return "text that is not empty"
+        case inspect.IntType(ge=low, le=high) if low is not None or high is not None:
+            return f"a whole number {_range(low, high)}"
+        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
+            return f"a list of {_plural(wanted(element))}"
+        case inspect.DictType(value_type=inner):
+            return f"a record of {_plural(wanted(inner))}"
+        case _:
+            return _WORDS.get(type(type_), "another value")
+
+
+def shown(value: Value) -> str:
+    """A value, short enough for a message."""
+    match value:
+        case None:
+            return "null"
+        case list() | dict():
+            return kind_of(value)
+        case _:
+            text = msgspec.json.encode(value).decode()
+            return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def kind_of(value: Value) -> str:
+    """What a value is, without saying which."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "a record"
+
+
+_WORDS: Final = {
+    inspect.StrType: "text",
+    inspect.BoolType: "true or false",
+    inspect.IntType: "a whole number",
+    inspect.FloatType: "a number",
+    inspect.StructType: "a record",
+    inspect.AnyType: "any value",
+}
+
+
+def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath, expected: str | None) -> Iterator[Mistake]:
+    options = [option for option in types if not isinstance(option, inspect.NoneType)]
+    if value is None and len(options) < len(types):
+        return
+    if len(options) == 1:
+        yield from check(value, options[0], at, expected)
+        return
+    found = [list(check(value, option, at)) for option in options]
+    if not all(found):
+        return
+    # An option whose mistakes lie deeper was meant: the list of which one element is wrong.
+    deeper = [mistakes for mistakes in found if all(len(mistake.path) > len(at) for mistake in mistakes)]
+    if deeper:
+        yield from deeper[0]
+    else:
+        yield Mistake(at, value, expected or " or ".join(wanted(option) for option in options))
+
+
+def _is_of(value: Value, type_: inspect.Type) -> bool:
+    match type_, value:
+        case inspect.StrType(), str():
+            return holds_reference(value) or _text_fits(value, type_)
+        case (inspect.BoolType(), bool()) | (inspect.FloatType(), float()):
+            return True
+        case (inspect.IntType() | inspect.FloatType(), bool()):
+            return False
+        case inspect.IntType(ge=low, le=high), int():
+            return (low is None or value >= low) and (high is None or value <= high)
+        case inspect.FloatType(), int():
+            return True
+        case inspect.LiteralType(values=values), _:
+            return value in values
+        case _:
+            return False
+
+
+def _text_fits(text: str, type_: inspect.StrType) -> bool:
+    if len(text) < (type_.min_length or 0) or (type_.max_length is not None and len(text) > type_.max_length):
+        return False
+    return type_.pattern is None or _pattern(type_.pattern).search(text) is not None
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """As Nickel reads it: `$` is the end, not also the place before a last newline."""
+    return re.compile(re.sub(r"\$(?=$|\)|\|)", r"\\Z", pattern))
+
+
+def _scalar_mistake(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None) -> Mistake:
+    hint = ""
+    if isinstance(value, str) and holds_reference(value):
+        hint = " A reference among other text is text."
+    match type_:
+        case inspect.LiteralType(values=values) if isinstance(value, str):
+            return Mistake(at, value, wanted(type_, expected), "wrong-value", hint or did_you_mean(value, map(str, values)))
+        case inspect.StrType() if isinstance(value, str):
+            return Mistake(at, value, wanted(type_, expected), "wrong-value")
+        case inspect.IntType() if isinstance(value, int) and not isinstance(value, bool):
+            return Mistake(at, value, wanted(type_, expected), "wrong-value")
+        case _:
+            return Mistake(at, value, wanted(type_, expected), hint=hint)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"of at most {high}"
+    return f"of at least {low}" if high is None else f"from {low} to {high}"
+
+
+def _plural(words: str) -> str:
+    return {"text": "texts", "a whole number": "whole numbers", "any value": "values"}.get(words, f"which each is {words}")
+
+
+def _quoted(name: object) -> str:
+    return f'"{name}"'

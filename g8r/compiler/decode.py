@@ -1,0 +1,166 @@
+"""From a document to a Stack: shapes only, all mistakes at once; nothing is resolved.
+
+Whatever the contracts refuse, this refuses too, with a path and a hint, and in words of its own. Beyond the contracts it checks
+what they cannot say: names of tasks and hosts, the grammar of selectors, names of params in `lifecycle.ignore_changes` and
+`sensitive`, and that a param on which identity or claims hang holds no output and no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import inspect
+
+from g8r import selector as selectors
+from g8r.address import HOST_PATTERN
+from g8r.compiler import checks
+from g8r.compiler.decode_task import decode_task
+from g8r.compiler.kinds import SHIPPED
+from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, errors
+from g8r.module import AnyModule
+from g8r.selector import InvalidSelectorError
+from g8r.stack import Group, HostEntry, Stack, Task
+from g8r.value import Document, Value
+
+FREE: Final = "x-"
+"""What a key at the top begins with that is nobody's business: a place for YAML anchors."""
+_HOST: Final = re.compile(HOST_PATTERN)
+StackName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", extra={"expected": "a name of a-z, 0-9 and -"})]
+
+
+class _HostShape(msgspec.Struct):
+    address: str | None = None
+    labels: dict[str, str] = {}
+    vars: dict[str, Any] = {}
+    connection: Literal["local", "fake", "ssh", "agent"] | None = None
+    facts: dict[str, Any] = {}
+
+
+class _GroupShape(msgspec.Struct):
+    vars: dict[str, Any] = {}
+
+
+class _StackShape(msgspec.Struct):
+    """`tasks` are looked at one by one: each kind has its own shape, and there may be many."""
+
+    name: StackName
+    vars: dict[str, Any] = {}
+    hosts: dict[str, _HostShape] = {}
+    groups: dict[str, _GroupShape] = {}
+    outputs: dict[str, Any] = {}
+    tasks: Any = {}
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """The Stack, or None where a diagnostic is an error."""
+
+    stack: Stack | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thorough: bool = False) -> Decoded:
+    """The Stack that a document means, or everything that is wrong with it, in document order.
+
+    thorough: for a document that the contracts have refused. Others go a quicker way, which trusts the contracts where msgspec is
+    more lenient (it takes a text with a newline at its end for one that matches).
+    """
+    if not isinstance(document, dict):
+        detail = f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks."
+        return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
+    top = {key: value for key, value in document.items() if not key.startswith(FREE)}
+    found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(_StackShape), ())]
+    found += _names(top)
+    tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
+    found += mistakes
+    if errors(found):
+        return Decoded(None, tuple(sorted(found, key=_order(document))))
+    return Decoded(_stack(top, tasks), tuple(found))
+
+
+def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> tuple[list[Task], list[Diagnostic]]:
+    tasks: list[Task] = []
+    found: list[Diagnostic] = []
+    if not isinstance(written, dict):
+        found.append(_no_record(written, ("tasks",)))
+    for kind, named in _records(written):
+        if kind not in kinds:
+            summary = f'unknown kind "{kind}"'
+            hint = did_you_mean(kind, kinds) or " `g8r modules list` shows all."
+            found.append(error("unknown-kind", summary, f"There is no kind of tasks of this name.{hint}", ("tasks", kind)))
+        elif not isinstance(named, dict):
+            found.append(_no_record(named, ("tasks", kind)))
+        else:
+            for name, record in named.items():
+                if isinstance(record, dict):
+                    task, diagnostics = decode_task(kinds[kind], name, record, thorough=thorough)
+                    tasks += [task] if task is not None else []
+                    found += diagnostics
+                else:
+                    found.append(_no_record(record, ("tasks", kind, name)))
+    return tasks, found
+
+
+def _no_record(value: Value, at: DocumentPath) -> Diagnostic:
+    return checks.Mistake(at, value, "a record").diagnostic()
+
+
+def _stack(top: Document, tasks: Iterable[Task]) -> Stack:
+    hosts = {name: msgspec.structs.replace(HostEntry(), **_set(entry)) for name, entry in _records(top.get("hosts"))}
+    groups = {name: Group(vars=_document(_document(entry).get("vars"))) for name, entry in _records(top.get("groups"))}
+    return Stack(
+        name=str(top["name"]),
+        tasks=tuple(sorted(tasks, key=lambda task: (task.kind, task.name))),
+        vars=_document(top.get("vars")),
+        hosts=dict(sorted(hosts.items())),
+        groups=dict(sorted(groups.items())),
+        outputs=_document(top.get("outputs")),
+    )
+
+
+def _names(top: Document) -> list[Diagnostic]:
+    found = []
+    for host, _ in _records(top.get("hosts")):
+        if not _HOST.fullmatch(host):
+            detail = f'hosts has "{host}". A host is named with a-z, 0-9, dots and dashes, as in "web1" or "db.example.org".'
+            found.append(error("invalid-name", f'"{host}" is no host name', detail, ("hosts", host)))
+    for group, _ in _records(top.get("groups")):
+        try:
+            selectors.parse(group)
+        except InvalidSelectorError as invalid:
+            found.append(error("invalid-selector", f'"{group}" selects no hosts', f"groups: {invalid}", ("groups", group)))
+    return found
+
+
+def _records(value: Value) -> list[tuple[str, Value]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _document(value: Value) -> Document:
+    return value if isinstance(value, dict) else {}
+
+
+def _set(value: Value) -> dict[str, Any]:
+    """The fields of a record that are not null."""
+    return {key: part for key, part in _document(value).items() if part is not None}
+
+
+def _order(document: Value) -> Any:  # noqa: ANN401 a key function
+    """Sorts diagnostics as their places are in the document."""
+
+    def position(diagnostic: Diagnostic) -> tuple[int, ...]:
+        places, current = [], document
+        for part in diagnostic.path or ():
+            if isinstance(current, dict) and part in current:
+                places.append(list(current).index(str(part)))
+                current = current[str(part)]
+            elif isinstance(current, list) and isinstance(part, int):
+                places.append(part)
+                current = current[part]
+        return tuple(places)
+
+    return position
+
+

@@ -1,0 +1,142 @@
+"""From a source to a checked Stack. The only place, beside `locate`, that has Nickel started.
+
+    with evaluate.start(source, variables, files) as pending:
+        import networkx                # 0.15 s that the child works in, too
+        loaded = pending.finish()
+
+A source in Nickel is evaluated under the contract of stacks. YAML, JSON and TOML are read here, and go through the same contract
+as JSON. If the contract accepts, the document is decoded. If not, the stack is evaluated once more without it, and `decode` finds
+every mistake with its path; if it finds none, a contract of the user's own has failed, or the evaluation itself, and Nickel's
+report of that is shown without our frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from g8r.compiler import source as sources
+from g8r.compiler.decode import decode
+from g8r.compiler.evaluator import Limits
+from g8r.compiler.kinds import SHIPPED
+from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
+from g8r.compiler.locate import Locator, with_spans
+from g8r.compiler.session import Session
+from g8r.compiler.source import Source
+from g8r.diagnostics import Diagnostic, RejectedError
+from g8r.module import AnyModule
+from g8r.stack import Stack
+from g8r.value import Value, canonical, digest
+
+__all__ = ["Limits", "Loaded", "Pending", "find_source", "start"]
+
+find_source = sources.find_source
+
+
+def contracts_folder() -> Path:
+    """The shipped contracts: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "contracts"
+    return inside if inside.is_dir() else package.parent / "contracts"
+
+
+class Loaded:
+    """A checked stack. `locator` finds the line of anything in it; close this (or the Pending it came from) when done."""
+
+    def __init__(self, session: Session, document: Value, stack: Stack, warnings: tuple[Diagnostic, ...], locator: Locator) -> None:
+        self.stack = stack
+        self.document = document
+        self.config_digest = digest(canonical(document))
+        self.warnings = warnings
+        self.locator = locator
+        self._session = session
+
+    @property
+    def source(self) -> Source:
+        return self._session.source
+
+    def close(self) -> None:
+        """End the child. A locator that is asked after that starts another."""
+        self._session.close()
+
+
+def start(  # noqa: PLR0913 the settings of one evaluation, all by name
+    source: Path,
+    variables: Sequence[tuple[str, str]] = (),
+    variable_files: Sequence[Path] = (),
+    *,
+    import_paths: Sequence[Path] = (),
+    limits: Limits = Limits(),  # noqa: B008 a frozen value
+    cache: Path | None = None,
+    contracts: Path | None = None,
+    kinds: Mapping[str, AnyModule] = SHIPPED,
+) -> Pending:
+    """Begin to evaluate. Returns at once with the child working; what is wrong with the source is raised by `finish`.
+
+    variables: NAME and VALUE of every `--var`; they win over variable_files, the later over the earlier. cache: a folder to keep
+    results in. contracts, kinds: others than the shipped ones, for tests.
+    """
+    shipped = contracts or contracts_folder()
+    session = Session(sources.of(source), shipped, (shipped, *(path.resolve() for path in import_paths)), limits)
+    pending = Pending(session, variables, variable_files, cache, kinds)
+    pending.begin()
+    return pending
+
+
+class Pending:
+    """An evaluation under way."""
+
+    def __init__(
+        self,
+        session: Session,
+        variables: Sequence[tuple[str, str]],
+        variable_files: Sequence[Path],
+        cache: Path | None,
+        kinds: Mapping[str, AnyModule],
+    ) -> None:
+        self._session = session
+        self._variables = variables
+        self._variable_files = variable_files
+        self._cache = cache
+        self._kinds = kinds
+        self._rejected: RejectedError | None = None
+        self._work: NickelStack | PlainStack | None = None
+
+    def __enter__(self) -> Pending:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def begin(self) -> None:
+        """Read what is to be read and hand it to the child; a rejection waits for `finish`."""
+        try:
+            given = given_overrides(self._session, self._variables, self._variable_files)
+            work = NickelStack(self._session, given) if self._session.source.language == "nickel" else PlainStack(self._session, given)
+            self._work = work
+            work.begin(self._cache)
+        except RejectedError as rejected:
+            self._rejected = rejected
+
+    def finish(self) -> Loaded:
+        """The checked stack. Raises RejectedError with everything that is wrong; the first errors have their lines."""
+        if self._rejected is not None:
+            raise self._rejected
+        work = self._work
+        assert work is not None  # noqa: S101 begin() gave it, or a rejection
+        accepted = work.accepted()
+        document = work.document() if accepted is None else accepted
+        decoded = decode(document, self._kinds, thorough=accepted is None)
+        locator = work.locator(document)
+        if decoded.stack is None:
+            raise RejectedError(with_spans(decoded.diagnostics, locator))
+        if accepted is None:
+            raise RejectedError(work.contract_report())
+        return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+
+    def close(self) -> None:
+        """End the child."""
+        self._session.close()
+
+

@@ -1,0 +1,90 @@
+"""What one command evaluates with: its source, a child that is started when it is needed, and the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from g8r.compiler import cache as caches
+from g8r.compiler import evaluator as evaluators
+from g8r.compiler import failures
+from g8r.compiler.evaluator import Died, Evaluator, Limits, Reported
+from g8r.compiler.nickel_text import string
+from g8r.compiler.source import Source
+from g8r.diagnostics import Diagnostic, reject
+
+_CACHE_VERSION: Final = b"1"
+
+
+class Session:
+    """What one command evaluates with: the source, where imports are looked for, and a child that is started when it is needed."""
+
+    def __init__(self, source: Source, contracts: Path, import_paths: tuple[Path, ...], limits: Limits) -> None:
+        self.source = source
+        self.contracts = contracts.resolve()
+        self.import_paths = import_paths
+        self.limits = limits
+        self._evaluator: Evaluator | None = None
+
+    def evaluator(self) -> Evaluator:
+        if self._evaluator is None:
+            try:
+                self._evaluator = evaluators.start(self.limits, self.import_paths)
+            except OSError as broken:
+                detail = "Set G8R_NICKEL to the nickel command, or unset it for the embedded one."
+                raise reject("no-evaluator", f"cannot start the evaluator: {broken}", detail) from broken
+        return self._evaluator
+
+    def close(self) -> None:
+        if self._evaluator is not None:
+            self._evaluator.close()
+            self._evaluator = None
+
+    def read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as broken:
+            raise reject("unreadable-source", f"cannot read {path}: {broken.strerror}") from broken
+
+    def hidden(self, file: str) -> bool:
+        """Whether a report's frame is in no file of the user."""
+        return self.evaluator().internal(file) or Path(file).is_relative_to(self.contracts)
+
+    def contract(self, name: str) -> str:
+        return f"(import {string(self.contracts / name)})"
+
+    def under_contract(self, stack: str) -> str:
+        return f"let G8r = {self.contract('g8r.ncl')} in\n(G8r.without_free {stack}) | G8r.Stack"
+
+    def failed(self, answer: Reported | Died, path: Path | None = None) -> tuple[Diagnostic, ...]:
+        """The errors of an evaluation of the source, or of another file."""
+        return failures.diagnostics(answer, self.hidden, path or self.source.path, self.limits)
+
+
+class Kept:
+    """What the cache has under the key of this evaluation, and where to keep a new result."""
+
+    def __init__(self, folder: Path, key: str, again: Callable[[], str | None], content: bytes | None) -> None:
+        self._folder = folder
+        self._key = key
+        self._again = again
+        self.content = content
+
+    @classmethod
+    def of(cls, session: Session, expression: str, roots: Sequence[Path], folder: Path | None, *more: bytes) -> Kept | None:
+        if folder is None:
+            return None
+        contracts = [path.read_bytes() for path in sorted(session.contracts.rglob("*.ncl"))]
+        parts = (_CACHE_VERSION, expression.encode(), evaluators.fingerprint().encode(), *contracts, *more)
+
+        def key() -> str | None:
+            return caches.key(roots, session.import_paths, *parts)
+
+        now = key()
+        return None if now is None else cls(folder, now, key, caches.read(folder, now))
+
+    def keep(self, content: bytes) -> None:
+        """Keep a result, if what it was made from has not changed in the meantime."""
+        if self._again() == self._key:
+            caches.write(self._folder, self._key, content)

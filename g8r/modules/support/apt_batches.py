@@ -1,0 +1,287 @@
+"""Many packages in one transaction of apt: rehearsed, carried out, and each told its own part of it.
+
+Packages are removed first, then installed, those with recommended packages apart from those without; marks and holds come last. A
+transaction that apt refuses is halved until it is clear who is to blame, so that the others still go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from g8r.change import Absent, Blocked, Change
+from g8r.host import Host
+from g8r.modules.support import apt
+from g8r.modules.support.apt import Simulation
+from g8r.modules.support.programs import said
+
+_PULLS_IN: Final = "pulls in "
+_UPGRADES: Final = "also upgrades "
+_REMOVES: Final = "also removes "
+
+C = TypeVar("C", bound=Change[Any])
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What apt is to be told of one package. `version` is exact, a glob, or empty for any."""
+
+    name: str
+    act: Literal["install", "purge", "remove", "mark"]
+    version: str = ""
+    pinned: bool = False
+    """The version was asked for, so a lower one than is installed is meant."""
+    recommends: bool = False
+    was_held: bool = False
+    hold: bool = False
+    manual: bool = True
+    pulled_in: tuple[str, ...] = ()
+    may_change_sources: bool = False
+    """Earlier steps write below /etc/apt, so what apt says now does not count."""
+
+    @property
+    def word(self) -> str:
+        return f"{self.name}={self.version}" if self.version else self.name
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of one order. complaint says why it may not have worked; refused: it was never tried."""
+
+    complaint: str = ""
+    output: str = ""
+    pulled_in: tuple[str, ...] = ()
+    refused: bool = False
+
+
+class _Foretold(msgspec.Struct, frozen=True):
+    """A simulation that apt accepts, and those who are in it; or why a single order cannot be."""
+
+    orders: tuple[Order, ...]
+    simulation: Simulation
+
+
+def removals(because: Iterable[str]) -> frozenset[str]:
+    """The packages that a plan told would go, from its sentences."""
+    told = (sentence.removeprefix(_REMOVES) for sentence in because if sentence.startswith(_REMOVES))
+    return frozenset(name for sentence in told for name in sentence.split(", "))
+
+
+# ---- rehearsing -------------------------------------------------------------------------------------------------------------
+
+
+def rehearse(orders: Sequence[Order], changes: Sequence[C], host: Host) -> list[C | Blocked]:
+    """The changes, with what apt foretells of each."""
+    answers: dict[str, C | Blocked] = {}
+    by_name = dict(zip((order.name for order in orders), changes, strict=True))
+    age = apt.lists_age(host) if any(order.act == "install" for order in orders) else "fresh"
+    for group in _groups(orders):
+        for told in _foretell(group, host) if age != "missing" or group[0].act != "install" else ():
+            answers |= _answers(told, by_name, age, host)
+    final = []
+    for order, change in zip(orders, changes, strict=True):
+        if order.act == "install" and age == "missing":
+            final.append(_vague(change, "there are no package lists yet; apply fetches them"))
+        else:
+            final.append(answers.get(order.name, change))
+    return final
+
+
+def _answers(told: _Foretold, changes: Mapping[str, C], age: str, host: Host) -> dict[str, C | Blocked]:
+    simulation = told.simulation
+    if simulation.complaint:
+        order = told.orders[0]
+        if order.act == "install" and (age != "fresh" or order.may_change_sources):
+            why = "apt's sources change first" if order.may_change_sources else "the package lists are older than a day; apply fetches them"
+            return {order.name: _vague(changes[order.name], why)}
+        return {order.name: Blocked(_refusal(order, simulation.complaint, host))}
+    extras = _extras(told, host)
+    answers: dict[str, C | Blocked] = {}
+    for order in told.orders:
+        change = _told(changes[order.name], extras[order.name])
+        if order.act == "install":
+            version = simulation.version(order.name.partition(":")[0])
+            if age != "fresh":
+                change = _vague(change, "the package lists are older than a day; apply fetches them")
+            elif version is not None and "version" in change.unknown:
+                change = _with_version(change, version)
+        answers[order.name] = change
+    return answers
+
+
+def _told(change: C, sentences: tuple[str, ...]) -> C:
+    return msgspec.structs.replace(change, because=(*change.because, *sentences))
+
+
+def _vague(change: C, why: str) -> C:
+    return _told(change, (why,))
+
+
+def _with_version(change: C, version: str) -> C:
+    if isinstance(change.after, Absent):
+        return change
+    after = msgspec.structs.replace(change.after, version=version)
+    return msgspec.structs.replace(change, after=after, unknown=tuple(name for name in change.unknown if name != "version"))
+
+
+def _extras(told: _Foretold, host: Host) -> dict[str, tuple[str, ...]]:
+    """For each order, sentences on what else happens: what it pulls in; what goes or is upgraded, said of all in the transaction."""
+    simulation, named = told.simulation, {order.name.partition(":")[0] for order in told.orders}
+    shared = []
+    if upgraded := sorted(set(simulation.upgraded) - named):
+        shared.append(f"{_UPGRADES}{', '.join(upgraded)}")
+    unneeded = {name for order in told.orders for name in order.pulled_in}
+    if removed := sorted(set(simulation.removed) - named - unneeded):
+        shared.append(f"{_REMOVES}{', '.join(removed)}")
+    brought = _brought(told, host)
+    extras = {}
+    for order in told.orders:
+        own = []
+        if brought.get(order.name):
+            own.append(f"{_PULLS_IN}{', '.join(brought[order.name])}")
+        if gone := sorted(set(order.pulled_in) & set(simulation.removed)):
+            own.append(f"purges what it had pulled in: {', '.join(gone)}")
+        extras[order.name] = (*own, *shared)
+    return extras
+
+
+def _brought(told: _Foretold, host: Host) -> Mapping[str, tuple[str, ...]]:
+    names = [order.name for order in told.orders if order.act == "install"]
+    named = {name.partition(":")[0] for name in names}
+    return apt.brought_by(names, set(told.simulation.added) - named, host) if names else {}
+
+
+def _refusal(order: Order, complaint: str, host: Host) -> str:
+    if order.act != "install":
+        return f"apt cannot remove {order.name}: {complaint}"
+    versions = apt.offered(order.name, host)
+    hint = ""
+    if order.version and versions:
+        hint = f" It offers {', '.join(versions[:5])}."
+    elif not versions:
+        close = get_close_matches(order.name, apt.similar(order.name, host), n=1)
+        hint = (
+            f' Did you mean "{close[0]}"?'
+            if close and close[0] != order.name
+            else " If it is a virtual package, name one that provides it."
+        )
+    return f"apt cannot install {order.word}: {complaint}.{hint}"
+
+
+# ---- simulating -------------------------------------------------------------------------------------------------------------
+
+
+def _groups(orders: Sequence[Order]) -> list[tuple[Order, ...]]:
+    """The transactions: removals first."""
+    kinds: tuple[Callable[[Order], bool], ...] = (
+        lambda order: order.act == "purge",
+        lambda order: order.act == "remove",
+        lambda order: order.act == "install" and not order.recommends,
+        lambda order: order.act == "install" and order.recommends,
+    )
+    groups = (tuple(order for order in orders if belongs(order)) for belongs in kinds)
+    return [group for group in groups if group]
+
+
+def _foretell(orders: tuple[Order, ...], host: Host) -> list[_Foretold]:
+    """Simulations that cover all orders; where apt refuses them together, as few as it takes to find out why."""
+    simulation = _simulate(orders, host)
+    if not simulation.complaint or len(orders) == 1:
+        return [_Foretold(orders, simulation)]
+    middle = len(orders) // 2
+    halves = [*_foretell(orders[:middle], host), *_foretell(orders[middle:], host)]
+    accepted = tuple(order for told in halves if not told.simulation.complaint for order in told.orders)
+    refused = [told for told in halves if told.simulation.complaint]
+    together = _simulate(accepted, host) if accepted and refused else simulation
+    if not accepted or not together.complaint:
+        return [*refused, *([_Foretold(accepted, together)] if accepted else [])]
+    conflict = Simulation(complaint=f"not together with {{others}}: {together.complaint}")
+    names = [order.name for order in accepted]
+    return [*refused, *(_Foretold((order,), _naming(conflict, names, order.name)) for order in accepted)]
+
+
+def _naming(conflict: Simulation, names: Sequence[str], own: str) -> Simulation:
+    others = ", ".join(sorted(name for name in names if name != own))
+    return Simulation(complaint=conflict.complaint.replace("{others}", others))
+
+
+def _simulate(orders: tuple[Order, ...], host: Host) -> Simulation:
+    """What apt would do: to what is removed, also to what it had pulled in and nobody needs then."""
+    simulation = apt.simulate(_verb(orders, ()), host)
+    pulled_in = sorted({name for order in orders for name in order.pulled_in})
+    if simulation.complaint or not pulled_in:
+        return simulation
+    unneeded = set(apt.simulate(("--auto-remove", *_verb(orders, ())), host).removed) & set(pulled_in)
+    along = tuple(sorted(unneeded - set(simulation.removed)))
+    if not along:
+        return simulation
+    whole = apt.simulate(_verb(orders, along), host)
+    return simulation if whole.complaint or set(whole.removed) - set(simulation.removed) - unneeded else whole
+
+
+def _verb(orders: tuple[Order, ...], along: Sequence[str]) -> tuple[str, ...]:
+    """The command of apt-get for a group; `along` are further packages to remove."""
+    first = orders[0]
+    options = ["--allow-change-held-packages"] if any(order.was_held for order in orders) else []
+    if first.act != "install":
+        return (*options, first.act, *(order.name for order in orders), *along)
+    options += ["--allow-downgrades"] if any(order.pinned for order in orders) else []
+    return (*options, "--install-recommends" if first.recommends else "--no-install-recommends", "install", *(o.word for o in orders))
+
+
+# ---- carrying out -----------------------------------------------------------------------------------------------------------
+
+
+def carry_out(orders: Sequence[Order], because: Sequence[Sequence[str]], host: Host) -> list[Result]:
+    """Do what is ordered. `because` are the sentences of each one's plan: what they do not tell of is not removed."""
+    results: dict[str, Result] = {}
+    told_of = {order.name: removals(sentences) for order, sentences in zip(orders, because, strict=True)}
+    obstacle = apt.repair(host)
+    if any(order.act == "install" for order in orders) and apt.lists_age(host) != "fresh":
+        obstacle = "; ".join(filter(None, (obstacle, apt.update(host))))
+    for group in _groups(orders):
+        for told in _foretell(group, host):
+            results |= _commit(told, told_of, obstacle, host)
+    tried = [order for order in orders if order.name not in results or not results[order.name].refused]
+    complaint = _mark(tried, host)
+    final = []
+    for order in orders:
+        result = results.get(order.name, Result())
+        final.append(result if result.complaint else msgspec.structs.replace(result, complaint=complaint))
+    return final
+
+
+def _commit(told: _Foretold, told_of: Mapping[str, frozenset[str]], obstacle: str, host: Host) -> dict[str, Result]:
+    simulation, orders = told.simulation, told.orders
+    if simulation.complaint:
+        reason = _refusal(orders[0], simulation.complaint, host)
+        return {orders[0].name: Result(f"{reason} ({obstacle})" if obstacle else reason, refused=True)}
+    named = {order.name.partition(":")[0] for order in orders}
+    expected = frozenset().union(named, *(told_of[order.name] for order in orders), *(order.pulled_in for order in orders))
+    if surprises := sorted(set(simulation.removed) - expected):
+        reason = f"stale: it would now also remove {', '.join(surprises)}, which the plan does not tell of; plan again"
+        return {order.name: Result(reason, refused=True) for order in orders}
+    along = sorted(set(simulation.removed) & {name for order in orders for name in order.pulled_in} - named)
+    ran = apt.transact(_verb(orders, along), host)
+    complaint = obstacle if ran.code == 0 else f"apt failed: {apt.why(ran)}"
+    output = "" if ran.code == 0 else said(ran)
+    brought = _brought(told, host)
+    there = apt.installed(sorted({name for names in brought.values() for name in names}), host)
+    return {order.name: Result(complaint, output, tuple(name for name in brought.get(order.name, ()) if name in there)) for order in orders}
+
+
+def _mark(orders: Sequence[Order], host: Host) -> str:
+    """Set the marks and holds that differ from what is wanted; what was wrong with that, or an empty string."""
+    stay = [order for order in orders if order.act in {"install", "mark"}]
+    there, automatic = apt.installed([order.name for order in stay], host), apt.automatic(host)
+    wrong: dict[Literal["manual", "auto", "hold", "unhold"], list[str]] = {"manual": [], "auto": [], "hold": [], "unhold": []}
+    for order in stay:
+        found = there.get(order.name)
+        if found is None:
+            continue
+        if order.manual is (found.name in automatic):
+            wrong["manual" if order.manual else "auto"].append(order.name)
+        if order.hold is not found.held:
+            wrong["hold" if order.hold else "unhold"].append(order.name)
+    return "; ".join(filter(None, (apt.mark(verb, names, host) for verb, names in wrong.items() if names)))
