@@ -209,12 +209,12 @@ def _with_sources(studied: Study, params: Document, load: Load) -> tuple[Documen
     loaded: dict[str, Loaded] = {}
     diagnostics: list[Diagnostic] = []
     for field in _source_fields(studied.module):
-        named = params.get(field.name)
+        if not isinstance(params.get(field.name), str):
+            continue
+        named = _partial({field.name: params[field.name]})[field.name]
         if not isinstance(named, str):
             continue
         path = (*studied.path, field.name)
-        if not isinstance(named := _partial({field.name: named})[field.name], str):
-            continue
         if params.get("content") is not None:
             detail = "Both say what it holds. Remove one of them."
             diagnostics.append(error("invalid-params", f"{studied.task}: content and {field.name} exclude each other", detail, path))

@@ -36,8 +36,9 @@ def test_a_path_is_no_ancestor_of_one_that_only_begins_alike() -> None:
 
 
 def test_nobody_requires_what_it_provides_itself() -> None:
-    found = good(thing("a", provides=("path:/a", "user:x"), requires=("path:/a/b", "path:/a", "user:x")))
+    found = good(thing("a", provides=("path:/a/b", "user:x"), requires=("path:/a/b", "user:x")), thing("z", provides=("path:/a",)))
     assert edges(found, "thing.a") == []
+    assert not found.graph.tasks[at("thing.a")].after_packages
 
 
 def test_what_is_followed_makes_an_edge_and_need_not_hold() -> None:

@@ -169,11 +169,20 @@ def test_waves_count_the_references_across_hosts() -> None:
         task("thing.b", {"text": "@{h3/thing.c.text}"}, on=Names(("h2",))),
         task("thing.c", {"text": "@{thing.d.text}"}, on=Names(("h3",))),
         task("thing.d", on=Names(("h3",))),
+        task("thing.ordered", needs=("h1/thing.before", "h2/thing.b"), on=Names(("h3",))),
         hosts=hosts("h1", "h2", "h3", "h4"),
     )
     catalogs = found.graph.catalogs()
     waves = {str(one.address): wave for catalog in catalogs.values() for one, wave in zip(catalog.tasks, catalog.waves, strict=True)}
-    assert waves == {"h1/thing.before": 0, "h3/thing.d": 0, "h3/thing.c": 0, "h2/thing.b": 1, "h1/thing.a": 2, "h1/thing.after": 2}
+    assert waves == {
+        "h1/thing.before": 0,
+        "h3/thing.d": 0,
+        "h3/thing.c": 0,
+        "h2/thing.b": 1,
+        "h1/thing.a": 2,
+        "h1/thing.after": 2,
+        "h3/thing.ordered": 0,
+    }
     assert list(catalogs) == ["h1", "h2", "h3", "h4"]
     assert catalogs["h4"].tasks == ()
 
