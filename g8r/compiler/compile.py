@@ -20,6 +20,7 @@ from g8r.compiler.settle import Settled, Study
 from g8r.compiler.sources import ReadSource
 from g8r.diagnostics import Diagnostic, DocumentPath, error, errors, warning
 from g8r.reference import OutputReference, Reference, SecretReference
+from g8r.selector import Labels
 from g8r.stack import Stack
 from g8r.value import Document, Value
 
@@ -27,8 +28,8 @@ from g8r.value import Document, Value
 class Compiled(msgspec.Struct, frozen=True):
     """A compiled stack. `outputs` are the stack's own, with references to outputs (each with its host) and secrets still in them.
 
-    `blobs` maps digests to the content of sources that are large or no text. `diagnostics` holds warnings and errors, in the order
-    of the document.
+    `blobs` maps digests to the content of sources that are large or no text. `selected` has, for every label selector in a reference
+    to outputs (`[role=web]`), the hosts it means, sorted. `diagnostics` holds warnings and errors, in the order of the document.
     """
 
     stack: Stack
@@ -36,6 +37,7 @@ class Compiled(msgspec.Struct, frozen=True):
     graph: TaskGraph
     blobs: dict[str, bytes] = {}
     outputs: dict[str, Value] = {}
+    selected: dict[str, tuple[str, ...]] = {}
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -61,7 +63,7 @@ def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: Read
         found += troubles
         graph = graph if errors(found) else assembled
     ordered = _ordered(found)
-    return Compiled(stack, hosts, graph, blobs, outputs, ordered)
+    return Compiled(stack, hosts, graph, blobs, outputs, _selected(studies, outputs, scope), ordered)
 
 
 # ---- tasks ----------------------------------------------------------------------------------------------------------------------------
@@ -164,6 +166,16 @@ def _with_host(reference: Reference, scope: Scope) -> Reference:
     if isinstance(reference, OutputReference) and reference.host is None:
         return msgspec.structs.replace(reference, host=scope.placed[reference.task][0])
     return reference
+
+
+def _selected(studies: Mapping[str, Study], outputs: dict[str, Value], scope: Scope) -> dict[str, tuple[str, ...]]:
+    mentioned = [reference for study in studies.values() for mention in study.mentions for reference in mention.references]
+    found = {
+        f"[{expand.selector_text(reference.host)}]": expand.matching(reference.host, scope.hosts)
+        for reference in (*mentioned, *refs.references(outputs))
+        if isinstance(reference, OutputReference) and isinstance(reference.host, Labels)
+    }
+    return dict(sorted(found.items()))
 
 
 def _inert(stack: Stack) -> Iterator[Diagnostic]:

@@ -144,6 +144,17 @@ def test_an_empty_stack_compiles() -> None:
     assert (dict(found.graph.tasks), list(found.hosts)) == ({}, ["localhost"])
 
 
+def test_the_hosts_that_references_select_are_told() -> None:
+    found = good(
+        task("thing.a", {"text": "@{thing.b.text}"}),
+        task("thing.b"),
+        task("service.c", {"anything": ["@{[r=x]/thing.b.text}"]}),
+        hosts={"h2": HostEntry(labels={"r": "x"}), "h1": HostEntry(labels={"r": "x"}), "h3": HostEntry(labels={"s": "y"})},
+        outputs={"all": ["@{[s in (y, z)]/thing.b.text}"]},
+    )
+    assert found.selected == {"[r=x]": ("h1", "h2"), "[s in (y, z)]": ("h3",)}
+
+
 # ---- properties
 
 NAMES = ["a", "b", "c", "d"]
