@@ -1,0 +1,13 @@
+"""The kind `package`."""
+
+from __future__ import annotations
+
+import laws
+import pytest
+from case import Case
+from cases.package import CASES
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case) -> None:
+    laws.run(case)
