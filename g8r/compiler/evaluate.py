@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Self
 
 from g8r.compiler import source as sources
-from g8r.compiler.decode import decode
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
@@ -62,12 +61,6 @@ class Loaded:
     @property
     def source(self) -> Source:
         return self._session.source
-
-    def __enter__(self) -> Loaded:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
@@ -136,6 +129,8 @@ class Pending:
         """The checked stack. Raises RejectedError with everything that is wrong; the first errors have their lines."""
         if self._rejected is not None:
             raise self._rejected
+        from g8r.compiler.decode import decode  # noqa: PLC0415 0.02 s that the child works in, too
+
         work = self._work
         assert work is not None  # noqa: S101 begin() gave it, or a rejection
         accepted = work.accepted()
