@@ -59,7 +59,7 @@ def loaded(load, tmp_path):
         ("tasks.file.odd-name.path", "main.ncl:16:32"),
         ("tasks.file.one.path", "main.ncl:19:62"),
         ("tasks.file.one", "main.ncl:19:53"),
-        ("tasks.service.web.port", "main.ncl:20:56"),
+        ("tasks.service.web.port", "main.ncl:20:57"),
         ("vars.env", "--var env:1:1"),
     ],
 )
