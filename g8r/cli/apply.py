@@ -55,7 +55,7 @@ def planned(session: Session, *, yes: bool, skip_blocked: bool, parallelism: int
 
     with leased(session, "apply") as lease:
         made, loaded = session.plan(durable=True)
-        plan = with_spans(made, loaded.locator.locate)
+        plan = with_spans(made, session.places(loaded))
         console.tell(made.diagnostics)
         loaded.close()
         if not as_json:

@@ -260,7 +260,7 @@ class Performer:
             )
         known, _ = outputs(ready.prepared, state, frozenset(), "")
         satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
-        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied), fidelity)
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
 
     def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""

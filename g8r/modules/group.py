@@ -7,7 +7,7 @@ user's primary one is not removed; the host says whose.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,13 +19,12 @@ from g8r.module import AccountName, Ahead, Module, Params, Problem, State, Wante
 from g8r.modules.support.programs import failed, needs_root
 
 
-AccountNumber: TypeAlias = Annotated[int, Meta(ge=0, le=4294967294, extra={"expected": "a number from 0 to 4294967294"})]
-
-
 class GroupParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The group; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    gid: Annotated[AccountNumber | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
+    gid: Annotated[Annotated[int, Meta(ge=0, le=4294967294)] | None, param("Its number. Left out, the host chooses one.", example=2000)] = (
+        None
+    )
     system: Annotated[
         bool, param("Choose the number of a new group from those for system accounts. Of a group that exists it means nothing.")
     ] = False

@@ -138,10 +138,11 @@ class Line(Module[LineParams, LineState]):
         return Change("create" if isinstance(before, Absent) else "update", before, after, (), _backup_note(params))
 
     def remove(self, params: LineParams, before: LineState) -> Change[LineState] | NoChange | Blocked:
-        """Only the line that the task wrote goes; others that its `regex` matches stay."""
-        if params.line not in before.lines:
+        """Only the line that the task wrote goes; others that its `regex` matches stay. What is sealed was the last of them."""
+        written = params.line or before.lines[-1]
+        if written not in before.lines:
             return NoChange()
-        last = len(before.lines) - 1 - before.lines[::-1].index(params.line)
+        last = len(before.lines) - 1 - before.lines[::-1].index(written)
         rest = before.lines[:last] + before.lines[last + 1 :]
         return Change("update", before, LineState(path=before.path, lines=rest)) if rest else Change("delete", before, ABSENT)
 
@@ -300,7 +301,7 @@ def _apply(piece: Work[LineParams, LineState], host: Host) -> Applied[LineState]
     if not edited and path in piece.pulled_in:
         host.remove(path)
         return Applied()
-    complaint = paths.check(params.validate, edited, path, host, secret="line" in piece.sensitive)
+    complaint = paths.check(params.validate, edited, path, host, secret="lines" in piece.sensitive)
     if complaint is not None:
         return complaint
     if params.backup and stat is not None:

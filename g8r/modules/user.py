@@ -13,7 +13,7 @@ What is left out is left as it is, or as `useradd` makes it. Choices where two p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,13 +26,13 @@ from g8r.modules.support import accounts
 from g8r.modules.support.accounts import digest_of_hash
 from g8r.modules.support.programs import needs_root
 
-AccountNumber: TypeAlias = Annotated[int, Meta(ge=0, le=4294967294, extra={"expected": "a number from 0 to 4294967294"})]
+_ID = Meta(ge=0, le=4294967294)
 
 
 class UserParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The account; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    uid: Annotated[AccountNumber | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
+    uid: Annotated[Annotated[int, _ID] | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
     group: Annotated[
         AccountName | None, param("Its primary group. Left out, a new user gets a group of its own name.", known=True, example="www-data")
     ] = None

@@ -95,6 +95,17 @@ def test_only_the_line_that_was_created_is_removed() -> None:
     assert isinstance(LINE.remove(params, undo.after), NoChange)  # type: ignore[arg-type]
 
 
+def test_a_created_line_that_was_sealed_is_removed() -> None:
+    host = FakeHost.debian(files={"/srv/x": "x=1\nx=secret\ny\n"})
+    params = LineParams(path="/srv/x", line="", regex="^x=")  # as the engine has it when the task is gone
+    (state,) = LINE.read([Wanted(params)], host)
+    assert isinstance(state, LineState)
+    undo = LINE.remove(params, state)
+    assert isinstance(undo, Change)
+    list(LINE.apply([Work(params, undo)], host))
+    assert host.read("/srv/x") == b"x=1\ny\n"
+
+
 def test_a_file_that_create_made_stays_if_others_use_it() -> None:
     host = FakeHost.debian()
     params = LineParams(path="/srv/x", line="mine", create=True)

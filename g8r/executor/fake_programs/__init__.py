@@ -7,6 +7,6 @@ what it knows in `host.databases` under its own name, as values that are replace
 from __future__ import annotations
 
 from g8r.executor.fake_host import Program
-from g8r.executor.fake_programs import plain
+from g8r.executor.fake_programs import accounts, apt, plain, systemd
 
-PROGRAMS: dict[str, Program] = {**plain.PROGRAMS}
+PROGRAMS: dict[str, Program] = {**plain.PROGRAMS, **accounts.PROGRAMS, **apt.PROGRAMS, **systemd.PROGRAMS}

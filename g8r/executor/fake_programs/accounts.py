@@ -1,6 +1,7 @@
-"""useradd, usermod, userdel, groupadd, groupmod, groupdel, gpasswd, chpasswd: they edit the account files, and refuse as those of Debian 12 do.
+"""useradd, usermod, userdel, groupadd, groupmod, groupdel, gpasswd, chpasswd: they edit the account files.
 
-Exit codes and words were taken from passwd 4.13: 3 bad argument, 4 number taken, 6 no such account, 8 still in use, 9 name taken.
+They refuse what those of Debian 12 refuse. Exit codes and words were taken from passwd 4.13:
+3 bad argument, 4 number taken, 6 no such account, 8 still in use, 9 name taken.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from g8r.executor.fake_host import FakeHost, Invocation, Program
 from g8r.host import Ran
 
 _EPOCH = dt.date(1970, 1, 1)
-_LIMIT = 60000
+_FIRST, _LIMIT = 1000, 60000
 _NAME = re.compile(r"^[a-z_][a-z0-9_-]*\$?$")
 
 
@@ -97,8 +98,8 @@ def _gids(files: _Files) -> set[int]:
 def _free(taken: set[int], *, system: bool) -> int:
     """As useradd chooses: people upwards from 1000, system accounts downwards from 999."""
     if system:
-        return next(number for number in range(999, 99, -1) if number not in taken)
-    return max([999, *(number for number in taken if 999 < number < _LIMIT)]) + 1
+        return next(number for number in range(_FIRST - 1, 99, -1) if number not in taken)
+    return max([_FIRST - 1, *(number for number in taken if _FIRST <= number < _LIMIT)]) + 1
 
 
 def _find_group(files: _Files, group: str) -> str:

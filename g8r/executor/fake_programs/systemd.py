@@ -121,7 +121,7 @@ def _settings(text: str) -> Mapping[str, str]:
 
 def _show(host: FakeHost, call: Invocation) -> Ran:
     asked = next((word.partition("=")[2] for word in call.argv if word.startswith("--property=")), "").split(",")
-    blocks = []
+    blocks: list[str] = []
     for name in _operands(call):
         if "@." in name or not name.endswith(_SUFFIXES):
             words = f"Failed to get properties: Unit name {name} is neither a valid invocation ID nor unit name.\n"
@@ -251,16 +251,16 @@ def _systemctl(host: FakeHost, call: Invocation) -> Ran:
     if host.facts().init != "systemd":
         words = "System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\n"
         return Ran(1, b"", words.encode())
-    verb = call.argv[1]
-    if verb == "show":
-        return _show(host, call)
+    return _show(host, call) if call.argv[1] == "show" else _change(host, call.argv[1], call)
+
+
+def _change(host: FakeHost, verb: str, call: Invocation) -> Ran:
     if not host.privileged:
         return Ran(1, b"", f"Failed to {verb} unit: Interactive authentication required.\n".encode())
     if verb == "daemon-reload":
         for name, runtime in runtimes(host).items():
             _store(host, name, msgspec.structs.replace(runtime, seen=_unit(host, name).seen))
-        return Ran(0, b"", b"")
-    if verb not in _VERBS:
+    elif verb not in _VERBS:
         return Ran(1, b"", f"Unknown command verb {verb}.\n".encode())
     for name in _operands(call):
         complaint = _VERBS[verb](host, _unit(host, name))

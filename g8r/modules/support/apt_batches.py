@@ -79,7 +79,7 @@ def rehearse(orders: Sequence[Order], changes: Sequence[C], host: Host) -> list[
     for group in _groups(orders):
         for told in _foretell(group, host) if age != "missing" or group[0].act != "install" else ():
             answers |= _answers(told, by_name, age, host)
-    final = []
+    final: list[C | Blocked] = []
     for order, change in zip(orders, changes, strict=True):
         if order.act == "install" and age == "missing":
             final.append(_vague(change, "there are no package lists yet; apply fetches them"))
