@@ -80,12 +80,13 @@ class PlainLocator(Locator):
 
 
 class NickelLocator(Locator):
-    """For Nickel. document: what the stack evaluated to, where it is known."""
+    """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each is one thing the probes are made of
         self,
         evaluator: Callable[[], Evaluator],
         stack: str,
+        file: str,
         hidden: Callable[[str], bool],
         document: Value,
         overrides: Sequence[Override] = (),
@@ -93,6 +94,7 @@ class NickelLocator(Locator):
         super().__init__(overrides)
         self._evaluator = evaluator
         self._stack = stack
+        self._file = file
         self._hidden = hidden
         self._document = document
 
@@ -102,7 +104,7 @@ class NickelLocator(Locator):
             span = self._place(there[:length])
             if span is not None:
                 return _key_before(span, there[-1]) if keys and length == len(path) else span
-        return None
+        return Span(self._file, 1, 1)
 
     def _place(self, path: DocumentPath, depth: int = 0) -> Span | None:
         """The place of a value, or of its first child that has one."""
