@@ -304,13 +304,20 @@ def _apply(work: Work[UserParams, UserState], host: Host) -> Applied[UserState] 
 
 
 def _delete(params: UserParams, host: Host) -> Failed | None:
-    """Userdel takes a group of the user's name along where that is its primary one; where the task named it, it is not the user's."""
+    """Userdel takes the primary group along where it has the user's name and no other members.
+
+    Where the task named that group, it is not the user's to take: root is its member for the moment, which gives root nothing new.
+    """
     account = host.accounts().get(params.name)
-    if account is not None and params.group is not None and account.group == params.name:
-        failure = accounts.run(("usermod", "--gid", accounts.NOBODYS_GROUP, params.name), host)
+    keeps_group = account is not None and params.group is not None and account.group == params.name
+    if keeps_group:
+        failure = accounts.run(("gpasswd", "-a", "root", params.name), host)
         if failure is not None:
             return failure
-    return accounts.run(("userdel", *(("--remove",) if params.remove_home else ()), params.name), host)
+    failure = accounts.run(("userdel", *(("--remove",) if params.remove_home else ()), params.name), host)
+    if keeps_group:
+        failure = failure or accounts.run(("gpasswd", "-d", "root", params.name), host)
+    return failure
 
 
 def _secret(state: UserState) -> tuple[str | None, bool | None]:

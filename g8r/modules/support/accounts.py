@@ -22,7 +22,6 @@ AccountNumber: TypeAlias = Annotated[int, Meta(ge=0, le=4294967294)]
 """A uid or gid; the largest 32 bit number means "none" to the kernel."""
 
 _EPOCH: Final = dt.date(1970, 1, 1)
-NOBODYS_GROUP: Final = "nogroup"
 
 
 class Secret(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from g8r.modules.support.programs import said
 _PULLS_IN: Final = "pulls in "
 _UPGRADES: Final = "also upgrades "
 _REMOVES: Final = "also removes "
+_STALE: Final = "the package lists are older than a day, or than their sources; apply fetches them"
 
 C = TypeVar("C", bound=Change[Any])
 
@@ -93,7 +94,7 @@ def _answers(told: _Foretold, changes: Mapping[str, C], age: str, host: Host) ->
     if simulation.complaint:
         order = told.orders[0]
         if order.act == "install" and (age != "fresh" or order.may_change_sources):
-            why = "apt's sources change first" if order.may_change_sources else "the package lists are older than a day; apply fetches them"
+            why = "apt's sources change first" if order.may_change_sources else _STALE
             return {order.name: _vague(changes[order.name], why)}
         return {order.name: Blocked(_refusal(order, simulation.complaint, host))}
     extras = _extras(told, host)
@@ -103,7 +104,7 @@ def _answers(told: _Foretold, changes: Mapping[str, C], age: str, host: Host) ->
         if order.act == "install":
             version = simulation.version(order.name.partition(":")[0])
             if age != "fresh":
-                change = _vague(change, "the package lists are older than a day; apply fetches them")
+                change = _vague(change, _STALE)
             elif version is not None and "version" in change.unknown:
                 change = _with_version(change, version)
         answers[order.name] = change
@@ -155,18 +156,17 @@ def _brought(told: _Foretold, host: Host) -> Mapping[str, tuple[str, ...]]:
 def _refusal(order: Order, complaint: str, host: Host) -> str:
     if order.act != "install":
         return f"apt cannot remove {order.name}: {complaint}"
+    return f"apt cannot install {order.word}: {complaint}.{_hint(order, complaint, host)}"
+
+
+def _hint(order: Order, complaint: str, host: Host) -> str:
+    if "no installation candidate" in complaint:
+        return " It is a virtual package, or one whose source is gone: name a package that provides it."
     versions = apt.offered(order.name, host)
-    hint = ""
-    if order.version and versions:
-        hint = f" It offers {', '.join(versions[:5])}."
-    elif not versions:
-        close = get_close_matches(order.name, apt.similar(order.name, host), n=1)
-        hint = (
-            f' Did you mean "{close[0]}"?'
-            if close and close[0] != order.name
-            else " If it is a virtual package, name one that provides it."
-        )
-    return f"apt cannot install {order.word}: {complaint}.{hint}"
+    if versions:
+        return f" It offers {', '.join(versions[:5])}." if order.version else ""
+    close = get_close_matches(order.name, apt.similar(order.name, host), n=1)
+    return f' Did you mean "{close[0]}"?' if close and close[0] != order.name else ""
 
 
 # ---- simulating -------------------------------------------------------------------------------------------------------------
@@ -208,16 +208,14 @@ def _naming(conflict: Simulation, names: Sequence[str], own: str) -> Simulation:
 
 def _simulate(orders: tuple[Order, ...], host: Host) -> Simulation:
     """What apt would do: to what is removed, also to what it had pulled in and nobody needs then."""
-    simulation = apt.simulate(_verb(orders, ()), host)
-    pulled_in = sorted({name for order in orders for name in order.pulled_in})
-    if simulation.complaint or not pulled_in:
-        return simulation
-    unneeded = set(apt.simulate(("--auto-remove", *_verb(orders, ())), host).removed) & set(pulled_in)
-    along = tuple(sorted(unneeded - set(simulation.removed)))
-    if not along:
-        return simulation
-    whole = apt.simulate(_verb(orders, along), host)
-    return simulation if whole.complaint or set(whole.removed) - set(simulation.removed) - unneeded else whole
+    pulled_in = {name for order in orders for name in order.pulled_in}
+    if not pulled_in:
+        return apt.simulate(_verb(orders, ()), host)
+    cleaned = apt.simulate(("--auto-remove", *_verb(orders, ())), host)
+    unneeded = sorted(set(cleaned.removed) & pulled_in)
+    whole = apt.simulate(_verb(orders, unneeded), host)
+    # in one go nothing may leave that would not have left with a clean-up anyway
+    return apt.simulate(_verb(orders, ()), host) if whole.complaint or set(whole.removed) - set(cleaned.removed) else whole
 
 
 def _verb(orders: tuple[Order, ...], along: Sequence[str]) -> tuple[str, ...]:
