@@ -275,8 +275,9 @@ def _attributes(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
 
 
 def _fields(step: Step) -> tuple[Difference, ...]:
-    """The fields of a change, save one that only repeats the identity in the headline."""
-    return tuple(field for field in diff.fields(step) if field.differs and field.after != step.identity)
+    """The fields of a change, save those that only repeat the headline: the identity, and of something new its kind."""
+    said = {step.identity} if step.before is not None else {step.identity, step.address.kind}
+    return tuple(field for field in diff.fields(step) if field.differs and not (isinstance(field.after, str) and field.after in said))
 
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:
