@@ -6,7 +6,7 @@ import pytest
 
 from g8r.compiler import locate, report
 from g8r.compiler.evaluator import Evaluator, Reported
-from g8r.diagnostics import Related, Span, error
+from g8r.diagnostics import Diagnostic, Related, Severity, Span, error
 
 STACK = """\
 let Each = import "each.ncl" in
@@ -137,8 +137,7 @@ def test_only_the_first_are_looked_up_and_each_once():
 
 def test_diagnostics_keep_a_span_they_have():
     span = Span("elsewhere", 5, 6)
-    given = error("x", "x", path=("a",))
-    given = type(given)(given.severity, given.code, given.summary, given.detail, given.path, span)
+    given = Diagnostic(Severity.ERROR, "x", "x", path=("a",), span=span)
     assert locate.with_spans([given], nickel_locator(Silent(""), {"a": 1})) == (given,)
 
 
