@@ -160,7 +160,8 @@ def test_sections_of_a_report():
     text = (
         "\x1b[1merror\x1b[0m: contract broken by the caller of `at`\n       invalid array indexing\n"
         "    ┌─ <stdlib/std.ncl>:165:9\n    │\n"
-        "165 │       | x\n    │         - expected type\n    │\n    ┌─ /a b/e.ncl:1:21\n    │\n  1 │ {a = 1}\n    │     --- evaluated\n    │\n"
+        "165 │       | x\n    │         - expected type\n    │\n"
+        "    ┌─ /a b/e.ncl:1:21\n    │\n  1 │ {a = 1}\n    │     --- evaluated\n    │\n"
         "    = Expected an array\n      index\n\nnote: \n  ┌─ /a b/e.ncl:1:6\n  │\n1 │ x\n  │ -- (1) calling at\n"
     )
     first, second = report.sections(text)
