@@ -82,7 +82,7 @@ class PlainLocator(Locator):
 class NickelLocator(Locator):
     """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to."""
 
-    def __init__(  # noqa: PLR0913 each is one thing the probes are made of
+    def __init__(
         self,
         evaluator: Callable[[], Evaluator],
         stack: str,

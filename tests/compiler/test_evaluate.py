@@ -199,9 +199,7 @@ def test_yaml_with_anchors_cannot_be_imported_by_nickel(load, tmp_path):
     assert diagnostic.code == "yaml-anchors"
 
 
-@pytest.mark.parametrize(
-    "text", ["3", '"text"', "[1]", "fun x => x", "null"], ids=["number", "text", "list", "function", "null"]
-)
+@pytest.mark.parametrize("text", ["3", '"text"', "[1]", "fun x => x", "null"], ids=["number", "text", "list", "function", "null"])
 def test_what_is_no_stack_at_all(load, text):
     assert only(load, text).code in {"no-stack", "not-plain-data"}
 
@@ -212,8 +210,8 @@ def test_what_is_no_stack_at_all(load, text):
     [
         ("let rec f = fun x => f (x + 1) in f 0", "memory"),
         ("let rec f = fun x => 1 + f (x + 1) in f 0", "memory"),
-        ("let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 31 \"x\"", "memory"),
-        ("let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 22 \"x\"", "size"),
+        ('let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 31 "x"', "memory"),
+        ('let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 22 "x"', "size"),
     ],
     ids=["endless call", "endless sum", "2 GB of text", "too much output"],
 )
@@ -328,7 +326,8 @@ def test_both_evaluators_say_the_same(load, monkeypatch, case):
 
 
 @pytest.mark.parametrize(
-    "text", ["{ a = }", "{ a = 1 & 2 }", "{ a | String }", '{ a = import "x.ncl" }', "{ a = b }", "{ a = std.array.at 5 [] }", "std.fail_with \"x\""]
+    "text",
+    ["{ a = }", "{ a = 1 & 2 }", "{ a | String }", '{ a = import "x.ncl" }', "{ a = b }", "{ a = std.array.at 5 [] }", 'std.fail_with "x"'],
 )
 def test_both_evaluators_report_the_same(load, monkeypatch, text):
     answers = []
@@ -428,7 +427,12 @@ class TestCache:
 
     @pytest.mark.parametrize(
         "text",
-        ['{ name = "s" } # see import', '{ name = "import this" }', '{ name = "s", vars.a = import m%"a.json"% }', '{ name = "s", vars.a = (import "./a\\.json") }'],
+        [
+            '{ name = "s" } # see import',
+            '{ name = "import this" }',
+            '{ name = "s", vars.a = import m%"a.json"% }',
+            '{ name = "s", vars.a = (import "./a\\.json") }',
+        ],
     )
     def test_what_may_be_an_import_that_cannot_be_read_is_not_kept(self, toy_contracts, tmp_path, embedded, text):
         source, cache = tmp_path / "main.ncl", tmp_path / "cache"
