@@ -69,7 +69,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
