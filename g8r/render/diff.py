@@ -86,6 +86,8 @@ def is_text(value: Shown) -> bool:
 def text_lines(before: str, after: str) -> Iterator[str]:
     """A unified diff without file names: `@@` heads, then lines with ` `, `-`, `+`; cleaned. A missing last newline is said."""
     old, new = _lines(before), _lines(after)
+    if old == new:
+        return
     if not old or not new:
         yield f"@@ -{_range(old)} +{_range(new)} @@"
         yield from ("-" + line for line in old)
