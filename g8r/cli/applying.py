@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import signal
 import socket
@@ -12,6 +13,7 @@ from types import FrameType
 
 import g8r
 from g8r import modules
+from g8r.cli import console
 from g8r.cli.session import Session, now
 from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
@@ -148,8 +150,11 @@ def perform(
         idempotent=_idempotent,
         parallelism=parallelism,
         resumed=resume is not None,
+        flush=console.flush,
     )
     ledger = RunLedger(session.store, lease, run, session.blobs(plan))
+    gc.freeze()
+    gc.enable()
     with interrupts.caught():
         report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
     _release(session, plan, report)

@@ -39,6 +39,15 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def write_later(text: str) -> None:
+    """Text for the user that is seen at the next `flush`: one system call for many lines."""
+    sys.stdout.write(text)
+
+
+def flush() -> None:
+    sys.stdout.flush()
+
+
 def write_json(value: Any) -> None:  # noqa: ANN401 any noun or document
     """One JSON document, indented, keys as they come."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
@@ -79,7 +88,7 @@ def listener(*, as_json: bool, plan: Plan | None = None) -> Callable[[Event], No
         from g8r.cli.session import now  # noqa: PLC0415 see below
         from g8r.render.progress_json import JsonProgress  # noqa: PLC0415 each is imported only where it is used
 
-        progress = JsonProgress(write, now, g8r.__version__)
+        progress = JsonProgress(write_later, now, g8r.__version__)
         progress.version()
         if plan is not None:
             progress.planned(plan)
@@ -92,4 +101,4 @@ def listener(*, as_json: bool, plan: Plan | None = None) -> Callable[[Event], No
         return LiveProgress(Console(), palette(sys.stdout))
     from g8r.render.progress import PlainProgress  # noqa: PLC0415
 
-    return PlainProgress(write, palette(sys.stdout))
+    return PlainProgress(write_later, palette(sys.stdout))

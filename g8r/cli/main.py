@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -87,6 +88,7 @@ def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives
 
 def run() -> None:
     """The console script. No traceback reaches a user; a bug's is kept in a file that the message names."""
+    gc.disable()  # a command is short and its graphs live to its end; `apply` turns it on again before a run
     sys.exit(_run(sys.argv[1:]))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from g8r.state import State
 
 STATE_FOLDER = ".g8r"
+PLACES = 20
+"""How many source places of a Nickel stack are looked up: each takes an evaluation."""
 PLAN_LIFE = timedelta(days=1)
 
 
@@ -61,6 +64,7 @@ class Session:
         self.choice = choice
         self.journals: dict[str, Journal] = {}
         self._blobs: dict[str, bytes] = {}
+        self._places: threading.Thread | None = None
 
     # ---- places ----
 
@@ -116,7 +120,9 @@ class Session:
         from g8r.compiler import graph  # noqa: PLC0415
 
         graph.warm()
-        return pending.finish()
+        loaded = pending.finish()
+        self._look_up_places(loaded)
+        return loaded
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
@@ -242,11 +248,32 @@ class Session:
         """With the spans of those that have none yet."""
         from g8r.compiler.locate import with_spans  # noqa: PLC0415 see above
 
+        self._await_places()
         return tuple(_near(diagnostic) for diagnostic in with_spans(found, loaded.locator))
 
     def places(self, loaded: Loaded) -> Callable[[Sequence[DocumentPath]], dict[DocumentPath, Span]]:
         """What finds the source places of document paths."""
-        return lambda paths: {path: near(span) for path, span in loaded.locator.locate(paths).items()}
+        self._await_places()
+
+        def find(paths: Sequence[DocumentPath]) -> dict[DocumentPath, Span]:
+            if loaded.locator.costly and len(paths) > PLACES:
+                return {}
+            return {path: near(span) for path, span in loaded.locator.locate(paths, most=None).items()}
+
+        return find
+
+    def _look_up_places(self, loaded: Loaded) -> None:
+        """In a small Nickel stack, let the child look up the places of all tasks while the rest goes on here."""
+        tasks = loaded.stack.tasks
+        if loaded.locator.costly and len(tasks) <= PLACES:
+            paths = [("tasks", task.kind, task.name) for task in tasks]
+            self._places = threading.Thread(target=loaded.locator.locate, args=(paths,), name="places", daemon=True)
+            self._places.start()
+
+    def _await_places(self) -> None:
+        if self._places is not None:
+            self._places.join()
+            self._places = None
 
     def selection(self, compiled: Compiled, state: State) -> Selection:
         from g8r.compiler.selection import select  # noqa: PLC0415 see above

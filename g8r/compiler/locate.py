@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -39,7 +39,9 @@ _AT_KEY: Final = frozenset({"unknown-key", "unknown-param", "unknown-kind", "inv
 
 
 class Locator(ABC):
-    """Finds places. What it has found it remembers."""
+    """Finds places. What it has found it remembers. `costly`: each place takes an evaluation of the stack."""
+
+    costly: ClassVar[bool] = True
 
     def __init__(self, overrides: Sequence[Override]) -> None:
         self._overrides = overrides
@@ -65,6 +67,8 @@ class Locator(ABC):
 
 class PlainLocator(Locator):
     """For YAML, JSON and TOML."""
+
+    costly = False
 
     def __init__(self, positions: Positions, file: str, overrides: Sequence[Override] = ()) -> None:
         super().__init__(overrides)
