@@ -33,6 +33,9 @@ def main(arguments: list[str]) -> int:
 
 def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     found = [peers.find(name) for name in options.peers]
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"note: others are busy here (load {busy:.1f}): times will be long, and ratios rough", file=sys.stderr)
     present = [peer for peer in found if isinstance(peer, Peer)]
     missing = [peer for peer in found if isinstance(peer, Missing)]
     results: list[Result | Missing] = []
@@ -58,7 +61,15 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
         {**msgspec.to_builtins(result), **({"first": result.first, "again": result.again} if isinstance(result, Result) else {})}
         for result in results
     ]
-    return {"machine": _machine(), "n": options.n, "peers": measured, "small": small, "scale": points, "failures": failures}
+    return {
+        "machine": _machine(),
+        "n": options.n,
+        "load_before": busy,
+        "peers": measured,
+        "small": small,
+        "scale": points,
+        "failures": failures,
+    }
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

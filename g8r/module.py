@@ -131,7 +131,8 @@ class Work(msgspec.Struct, Generic[P, S], frozen=True):
     pulled_in: tuple[str, ...] = ()
     """On delete: what creating it brought along, as `Applied.pulled_in` said then."""
     sensitive: tuple[str, ...] = ()
-    """Params whose values are sensitive: what a program says about them must not be quoted."""
+    """Params whose values are sensitive, and the State fields they determine (these alone where the task is gone): what a program says
+    about them must not be quoted."""
     ahead: Ahead = Ahead()
     """In a rehearsal: what diff was given."""
 

@@ -15,8 +15,8 @@ class Changed(msgspec.Struct, frozen=True, tag="changed", omit_defaults=True):
     state: Document | None = None
     outputs: Document = {}
     pulled_in: tuple[str, ...] = ()
-    satisfied: tuple[str, ...] = ()
     attempts: int = 1
+    satisfied: tuple[str, ...] = ()
 
 
 class Unchanged(msgspec.Struct, frozen=True, tag="unchanged", omit_defaults=True):

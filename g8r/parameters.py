@@ -76,8 +76,8 @@ def determined(module: AnyModule, names: frozenset[str] | set[str]) -> frozenset
 
 
 def document(params: Any) -> Document:  # noqa: ANN401 any kind's Params
-    """A Params or State struct as plain data."""
-    found: Document = msgspec.to_builtins(params)
+    """A Params or State struct as plain data, just as it comes back from JSON."""
+    found: Document = msgspec.json.decode(msgspec.json.encode(params))
     return found
 
 

@@ -122,15 +122,28 @@ def text_of(reference: Reference) -> str:
     """The reference as a user writes it, with its `@{}`."""
     match reference:
         case OutputReference(kind=kind, name=name, output=output, host=host):
-            return f"@{{{_host_text(host)}{kind}.{name}.{output}}}"
+            return f"@{{{_prefix(host)}{kind}.{name}.{output}}}"
         case HostReference(path=path, host=host):
-            return f"@{{{_host_text(host)}host.{'.'.join(path)}}}"
+            return f"@{{{_prefix(host)}host.{'.'.join(path)}}}"
         case VarReference(path=path):
             return f"@{{vars.{'.'.join(path)}}}"
         case SecretReference(name=name):
             return f"@{{secret.{name}}}"
         case _:
             assert_never(reference)
+
+
+def host_text(host: str | Labels | None) -> str:
+    """The host of a reference as a user writes it, without the slash; empty where there is none."""
+    match host:
+        case None:
+            return ""
+        case str():
+            return host
+        case Labels(requirements=requirements):
+            return f"[{','.join(selectors.requirement_text(requirement) for requirement in requirements)}]"
+        case _:
+            assert_never(host)
 
 
 def whole(text: str) -> Reference | None:
@@ -265,13 +278,6 @@ def _labels(inner: str, text: str) -> Labels:
         raise InvalidReferenceError(message) from invalid
 
 
-def _host_text(host: str | Labels | None) -> str:
-    match host:
-        case None:
-            return ""
-        case str():
-            return f"{host}/"
-        case Labels(requirements=requirements):
-            return f"[{','.join(selectors.requirement_text(requirement) for requirement in requirements)}]/"
-        case _:
-            assert_never(host)
+def _prefix(host: str | Labels | None) -> str:
+    text = host_text(host)
+    return f"{text}/" if text else ""

@@ -54,6 +54,8 @@ class Resource(msgspec.Struct, frozen=True, omit_defaults=True):
     triggers: dict[str, tuple[str, ...]] = {}
     lifecycle: Lifecycle = Lifecycle()
     pulled_in: tuple[str, ...] = ()
+    doubt: str = ""
+    """The run that began to do something to it which must not be done twice, and whose end is not known; empty: none."""
     run: str = ""
     span: Span | None = None
 

@@ -30,7 +30,7 @@ INTERRUPTED = 130
 @options.source_options
 @options.state_options
 def command(*, source: Path, yes: bool, resume: bool, skip_blocked: bool, parallelism: int, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
-    """Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan.
+    r"""Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def planned(session: Session, *, yes: bool, skip_blocked: bool, parallelism: int
 
     with leased(session, "apply") as lease:
         made, loaded = session.plan(durable=True)
-        plan = with_spans(made, loaded.locator.locate)
+        plan = with_spans(made, session.places(loaded))
         console.tell(made.diagnostics)
         loaded.close()
         if not as_json:

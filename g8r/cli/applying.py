@@ -17,7 +17,7 @@ from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
 from g8r.executor import store_owner
 from g8r.executor.agent import Agent
-from g8r.executor.ledger import key_of
+from g8r.executor.ledger import key_of, unfinished
 from g8r.executor.memory import MemoryTransport
 from g8r.executor.orphans import prepare_recorded
 from g8r.executor.ports import Conflict
@@ -137,6 +137,8 @@ def perform(
     run = resume or f"{now()[:10].replace('-', '')}-{plan.id[:8]}"
     ended = _ended(session.store, run, lease) if resume else {}
     _claim(session, plan)
+    if not resume:
+        _give_up_unfinished(session, plan, state, lease)
     transport = MemoryTransport(agents)
     interrupts = Interrupts()
     settings = Settings(
@@ -152,6 +154,17 @@ def perform(
         report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
     _release(session, plan, report)
     return report
+
+
+def _give_up_unfinished(session: Session, plan: Plan, state: State, lease: Lease) -> None:
+    """Runs that never ended are over now: this plan has looked into what they did, and the ledger keeps what it has not."""
+    open_run = session.store.open_run(plan.stack, plan.workspace)
+    if open_run is None:
+        return
+    entries = unfinished(state, plan, [session.store.plan_of(open_run.id)])
+    if entries:
+        session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
+    session.store.abandon(lease.fence, open_run.id, now())
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:

@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 @click.option("--chdir", "-C", type=click.Path(exists=True, file_okay=False), help="Work as if started in this folder.")
 @click.option("--no-color", is_flag=True, help="No colours, no live progress (as with NO_COLOR set).")
 def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives it so
-    """g8r ("gator") makes machines as a stack says: plan shows what would change, apply does exactly that.
+    r"""g8r ("gator") makes machines as a stack says: plan shows what would change, apply does exactly that.
 
     A stack is a file or a folder with main.ncl, main.yaml, main.json or main.toml in it; the current folder where none is given.
 

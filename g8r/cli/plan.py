@@ -26,7 +26,7 @@ CHANGES = 2
 @options.source_options
 @options.state_options
 def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
-    """Show what would change, and why. Nothing is changed.
+    r"""Show what would change, and why. Nothing is changed.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def prepared(session: Session, *, out: Path | None) -> Plan:
     from g8r.executor.planning import with_spans  # noqa: PLC0415
 
     planned, loaded = session.plan(durable=out is not None)
-    plan = with_spans(planned, loaded.locator.locate)
+    plan = with_spans(planned, session.places(loaded))
     console.tell(planned.diagnostics)
     loaded.close()
     if out is not None:

@@ -18,7 +18,7 @@ import msgspec
 import g8r
 from g8r import modules
 from g8r.address import Address
-from g8r.diagnostics import Diagnostic, RejectedError, errors, reject
+from g8r.diagnostics import Diagnostic, DocumentPath, RejectedError, Span, errors, reject
 from g8r.value import Document, Value
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
@@ -108,14 +108,14 @@ class Session:
             self.source,
             self.choice.variables,
             self.choice.variable_files,
-            self.choice.import_paths,
+            import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import networkx as _networkx  # noqa: F401, ICN001, PLC0415
-
         import g8r.compiler.compile  # noqa: PLC0415 while the child works
         import g8r.executor.planning  # noqa: F401, PLC0415
+        from g8r.compiler import graph  # noqa: PLC0415
 
+        graph.warm()
         return pending.finish()
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
@@ -242,7 +242,11 @@ class Session:
         """With the spans of those that have none yet."""
         from g8r.compiler.locate import with_spans  # noqa: PLC0415 see above
 
-        return tuple(with_spans(found, loaded.locator))
+        return tuple(_near(diagnostic) for diagnostic in with_spans(found, loaded.locator))
+
+    def places(self, loaded: Loaded) -> Callable[[Sequence[DocumentPath]], dict[DocumentPath, Span]]:
+        """What finds the source places of document paths."""
+        return lambda paths: {path: near(span) for path, span in loaded.locator.locate(paths).items()}
 
     def selection(self, compiled: Compiled, state: State) -> Selection:
         from g8r.compiler.selection import select  # noqa: PLC0415 see above
@@ -285,6 +289,18 @@ class Session:
     def adopt_blobs(self, blobs: Mapping[str, bytes]) -> None:
         """Take the blobs of a saved plan for what its steps fetch."""
         self._blobs |= blobs
+
+
+def near(span: Span) -> Span:
+    """With its file as seen from the working folder, where it is below that: what a user would type."""
+    file = Path(span.file)
+    below = file.is_absolute() and file.is_relative_to(Path.cwd())
+    return msgspec.structs.replace(span, file=str(file.relative_to(Path.cwd()))) if below else span
+
+
+def _near(diagnostic: Diagnostic) -> Diagnostic:
+    related = tuple(msgspec.structs.replace(other, span=near(other.span)) if other.span else other for other in diagnostic.related)
+    return msgspec.structs.replace(diagnostic, span=near(diagnostic.span) if diagnostic.span else None, related=related)
 
 
 def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:

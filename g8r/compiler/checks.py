@@ -67,15 +67,11 @@ def check(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | N
             yield from _check_union(value, types, at, expected)
         case inspect.StructType(fields=fields) if isinstance(value, dict):
             yield from check_fields(value, fields, at)
-        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element) if isinstance(value, list):
-            if len(value) < (type_.min_length or 0):
-                yield Mistake(at, value, "a list that is not empty", "wrong-value")
-            for index, part in enumerate(value):
-                yield from check(part, element, (*at, index))
+        case inspect.ListType() | inspect.VarTupleType() if isinstance(value, list):
+            yield from _check_elements(value, type_, at)
         case inspect.DictType(key_type=key_type, value_type=inner) if isinstance(value, dict):
             for key, part in value.items():
-                yield from check(key, key_type, (*at, key))
-                yield from check(part, inner, (*at, key))
+                yield from (*check(key, key_type, (*at, key)), *check(part, inner, (*at, key)))
         case _:
             if not (is_whole_reference(value) or _is_of(value, type_)):
                 yield _scalar_mistake(value, type_, at, expected)
@@ -99,22 +95,30 @@ def wanted(type_: inspect.Type, expected: str | None = None) -> str:
     match type_:
         case inspect.Metadata(type=inner, extra=extra):
             return wanted(inner, (extra or {}).get("expected", expected))
-        case _ if expected is not None:
-            return expected
-        case inspect.UnionType(types=types):
+        case inspect.UnionType(types=types) if expected is None:
             return " or ".join(wanted(option) for option in types if not isinstance(option, inspect.NoneType))
-        case inspect.LiteralType(values=values):
-            return f"one of {', '.join(map(str, values))}"
-        case inspect.StrType(pattern=None, min_length=low) if low:
-            return "text that is not empty"
-        case inspect.IntType(ge=low, le=high) if low is not None or high is not None:
-            return f"a whole number {_range(low, high)}"
-        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
-            return f"a list of {_plural(wanted(element))}"
-        case inspect.DictType(value_type=inner):
-            return f"a record of {_plural(wanted(inner))}"
         case _:
-            return _WORDS.get(type(type_), "another value")
+            return expected or _words(type_)
+
+
+def _words(type_: inspect.Type) -> str:
+    words = _WORDS.get(type(type_), "another value")
+    match type_:
+        case inspect.LiteralType(values=values):
+            words = f"one of {', '.join(map(str, values))}"
+        case inspect.StrType(pattern=str(pattern)):
+            words = f"text that matches {pattern}"
+        case inspect.StrType(min_length=int()):
+            words = "text that is not empty"
+        case inspect.IntType(ge=low, le=high) if low is not None or high is not None:
+            words = f"a whole number {_range(low, high)}"
+        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
+            words = f"a list of {_plural(wanted(element))}"
+        case inspect.DictType(value_type=inner):
+            words = f"a record of {_plural(wanted(inner))}"
+        case _:
+            pass
+    return words
 
 
 def shown(value: Value) -> str:
@@ -156,6 +160,13 @@ _WORDS: Final = {
 }
 
 
+def _check_elements(value: list[Value], type_: inspect.ListType | inspect.VarTupleType, at: DocumentPath) -> Iterator[Mistake]:
+    if len(value) < (type_.min_length or 0):
+        yield Mistake(at, value, "a list that is not empty", "wrong-value")
+    for index, part in enumerate(value):
+        yield from check(part, type_.item_type, (*at, index))
+
+
 def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath, expected: str | None) -> Iterator[Mistake]:
     options = [option for option in types if not isinstance(option, inspect.NoneType)]
     if value is None and len(options) < len(types):
@@ -178,18 +189,14 @@ def _is_of(value: Value, type_: inspect.Type) -> bool:
     match type_, value:
         case inspect.StrType(), str():
             return holds_reference(value) or _text_fits(value, type_)
-        case (inspect.BoolType(), bool()) | (inspect.FloatType(), float()):
-            return True
-        case (inspect.IntType() | inspect.FloatType(), bool()):
-            return False
-        case inspect.IntType(ge=low, le=high), int():
-            return (low is None or value >= low) and (high is None or value <= high)
-        case inspect.FloatType(), int():
-            return True
         case inspect.LiteralType(values=values), _:
             return value in values
+        case inspect.IntType(ge=low, le=high), int() if not isinstance(value, bool):
+            return (low is None or value >= low) and (high is None or value <= high)
+        case inspect.FloatType(), _:
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
         case _:
-            return False
+            return isinstance(type_, inspect.BoolType) and isinstance(value, bool)
 
 
 def _text_fits(text: str, type_: inspect.StrType) -> bool:

@@ -13,10 +13,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from g8r.compiler import checks
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.nickel_text import string
 from g8r.module import AnyModule
 
+_KEYWORDS: Final = frozenset(
+    (
+        *("let", "in", "if", "then", "else", "fun", "import", "rec", "null", "true", "false", "forall", "match", "include"),
+        *("default", "force", "doc", "optional", "priority", "not_exported"),
+    )
+)
 _HEADER: Final = "# Generated from the kinds: `g8r schema --nickel`. Do not edit."
 
 
@@ -73,7 +80,8 @@ def _kind_file(module: AnyModule) -> str:
 def _field(field: inspect.Field, contract: str, *, optional: bool) -> str:
     text = " ".join(description(field.type).split())
     doc = f" | doc {string(text)}" if text else ""
-    return f"  {field.encode_name} | {contract}{doc}{' | optional' if optional else ''},"
+    name = string(field.encode_name) if field.encode_name in _KEYWORDS else field.encode_name
+    return f"  {name} | {contract}{doc}{' | optional' if optional else ''},"
 
 
 def description(type_: inspect.Type) -> str:
@@ -97,11 +105,11 @@ def contract_of(type_: inspect.Type, expected: str | None = None, title: str | N
         case inspect.AnyType():
             return "Dyn"
         case inspect.StrType():
-            return f"Types.{title}" if title else _text(type_, expected)
+            return f"Types.{title}" if title else _text(type_, checks.wanted(type_, expected))
         case inspect.LiteralType(values=values):
             return f"Types.OneOf [{', '.join(map(string, values))}]"
         case _:
-            return f"Types.Ref {_group(f'Types.{title}' if title else _plain(type_, expected))}"
+            return f"Types.Ref {_group(f'Types.{title}' if title else _plain(type_, checks.wanted(type_, expected)))}"
 
 
 def _union(types: tuple[inspect.Type, ...], expected: str | None, title: str | None) -> str:
@@ -122,22 +130,22 @@ _SHORT: Final = {
 """Contracts that have a shorter way to say "or null": one function call instead of two for every value."""
 
 
-def _text(type_: inspect.StrType, expected: str | None) -> str:
+def _text(type_: inspect.StrType, expected: str) -> str:
     low, high = type_.min_length or 0, type_.max_length
     if type_.pattern is not None:
-        return f"Types.Text {string(expected or f'text that matches {type_.pattern}')} {string(type_.pattern)}"
+        return f"Types.Text {string(expected)} {string(type_.pattern)}"
     if not low and high is None:
         return "String"
-    length = f"{low},{'' if high is None else high}"
-    return f"Types.Text {string(expected or f'text of {length} characters')} {string(f'^(?s:.){{{length}}}$')}"
+    length = f"^(?s:.){{{low},{'' if high is None else high}}}$"
+    return f"Types.Text {string(expected)} {string(length)}"
 
 
-def _plain(type_: inspect.Type, expected: str | None) -> str:
+def _plain(type_: inspect.Type, expected: str) -> str:
     match type_:
         case inspect.BoolType():
             return "Bool"
         case inspect.IntType(ge=low, le=high):
-            return f"Types.Between {string(expected or 'a whole number')} {_bound(low)} {_bound(high)}"
+            return f"Types.Between {string(expected)} {_bound(low)} {_bound(high)}"
         case inspect.FloatType(ge=None, le=None):
             return "Number"
         case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):

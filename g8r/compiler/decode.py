@@ -162,5 +162,3 @@ def _order(document: Value) -> Any:  # noqa: ANN401 a key function
         return tuple(places)
 
     return position
-
-

@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from g8r.compiler import source as sources
-from g8r.compiler.decode import decode
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
 from g8r.compiler.locate import Locator, with_spans
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
-from g8r.diagnostics import Diagnostic, RejectedError
+from g8r.diagnostics import Diagnostic, RejectedError, Span
 from g8r.module import AnyModule
 from g8r.stack import Stack
 from g8r.value import Value, canonical, digest
@@ -52,6 +52,12 @@ class Loaded:
         self.locator = locator
         self._session = session
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
     @property
     def source(self) -> Source:
         return self._session.source
@@ -65,8 +71,8 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
     source: Path,
     variables: Sequence[tuple[str, str]] = (),
     variable_files: Sequence[Path] = (),
-    *,
     import_paths: Sequence[Path] = (),
+    *,
     limits: Limits = Limits(),  # noqa: B008 a frozen value
     cache: Path | None = None,
     contracts: Path | None = None,
@@ -103,7 +109,7 @@ class Pending:
         self._rejected: RejectedError | None = None
         self._work: NickelStack | PlainStack | None = None
 
-    def __enter__(self) -> Pending:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -123,6 +129,8 @@ class Pending:
         """The checked stack. Raises RejectedError with everything that is wrong; the first errors have their lines."""
         if self._rejected is not None:
             raise self._rejected
+        from g8r.compiler.decode import decode  # noqa: PLC0415 0.02 s that the child works in, too
+
         work = self._work
         assert work is not None  # noqa: S101 begin() gave it, or a rejection
         accepted = work.accepted()
@@ -130,7 +138,7 @@ class Pending:
         decoded = decode(document, self._kinds, thorough=accepted is None)
         locator = work.locator(document)
         if decoded.stack is None:
-            raise RejectedError(with_spans(decoded.diagnostics, locator))
+            raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator)))
         if accepted is None:
             raise RejectedError(work.contract_report())
         return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
@@ -140,3 +148,6 @@ class Pending:
         self._session.close()
 
 
+def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """As a reader of the source meets them; those without a place come last."""
+    return sorted(diagnostics, key=lambda diagnostic: (diagnostic.span is None, diagnostic.span or Span("", 0, 0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -48,5 +49,5 @@ def _died(answer: Died, source: Path, limits: Limits) -> Diagnostic:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    panics = [following for line, following in zip(lines, lines[1:], strict=False) if "panicked at" in line]
+    panics = [following for line, following in pairwise(lines) if "panicked at" in line]
     return (panics or lines or ["nothing"])[-1 if not panics else 0]

@@ -53,9 +53,6 @@ class Locator(ABC):
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}
 
-    def close(self) -> None:
-        """End what was started to look places up."""
-
     def _remembered(self, path: DocumentPath, *, keys: bool) -> Span | None:
         if (path, keys) not in self._found:
             origin = override.span_at(self._overrides, path)
@@ -83,12 +80,13 @@ class PlainLocator(Locator):
 
 
 class NickelLocator(Locator):
-    """For Nickel. document: what the stack evaluated to, where it is known."""
+    """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to."""
 
     def __init__(
         self,
         evaluator: Callable[[], Evaluator],
         stack: str,
+        file: str,
         hidden: Callable[[str], bool],
         document: Value,
         overrides: Sequence[Override] = (),
@@ -96,6 +94,7 @@ class NickelLocator(Locator):
         super().__init__(overrides)
         self._evaluator = evaluator
         self._stack = stack
+        self._file = file
         self._hidden = hidden
         self._document = document
 
@@ -105,7 +104,7 @@ class NickelLocator(Locator):
             span = self._place(there[:length])
             if span is not None:
                 return _key_before(span, there[-1]) if keys and length == len(path) else span
-        return None
+        return Span(self._file, 1, 1)
 
     def _place(self, path: DocumentPath, depth: int = 0) -> Span | None:
         """The place of a value, or of its first child that has one."""
@@ -162,7 +161,7 @@ def _located(related: Related, spans: dict[tuple[DocumentPath, bool], Span]) -> 
 
 
 def _at_key(diagnostic: Diagnostic) -> bool:
-    return diagnostic.code in _AT_KEY and diagnostic.path is not None and isinstance((*diagnostic.path, 0)[-2 if diagnostic.path else 0], str)
+    return diagnostic.code in _AT_KEY and bool(diagnostic.path) and isinstance((diagnostic.path or (0,))[-1], str)
 
 
 def _contract_probe(path: DocumentPath) -> str:
@@ -177,23 +176,21 @@ def _merge_probe(path: DocumentPath) -> str:
 
 def _existing(document: Value, path: DocumentPath) -> DocumentPath:
     """As much of a path as there is in the document."""
-    for length, part in enumerate(path):
-        match document, part:
-            case dict(), str() if part in document:
-                document = document[part]
-            case list(), int() if part < len(document):
-                document = document[part]
-            case _:
-                return path[:length]
+    for length in range(len(path)):
+        if path[length] not in _children(_value_at(document, path[:length])):
+            return path[:length]
     return path
 
 
 def _value_at(document: Value, path: DocumentPath) -> Value:
     for part in path:
-        if isinstance(document, dict) and isinstance(part, str):
-            document = document[part]
-        elif isinstance(document, list) and isinstance(part, int):
-            document = document[part]
+        match document, part:
+            case dict(), str():
+                document = document[part]
+            case list(), int():
+                document = document[part]
+            case _:
+                return None
     return document
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
+import math
 import re
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,11 +19,13 @@ from g8r.value import Value
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _ATOM: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,\]}:]+')
 _TABLE: Final = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
-_ASSIGNMENT: Final = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'))*)\s*=\s*""")
+_ASSIGNMENT: Final = re.compile(
+    r"""^\s*((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'))*)\s*=\s*"""
+)
 _KEY: Final = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
 
 
-class _Duplicate(ValueError):
+class _DuplicateError(ValueError):
     """A key that stands twice in one object."""
 
 
@@ -33,7 +36,7 @@ def load_json(source: bytes, file: str) -> tuple[Value, Positions]:
         value = json.loads(text, object_pairs_hook=_without_duplicates, parse_float=_number, parse_constant=_refuse)
     except json.JSONDecodeError as broken:
         raise _rejected("invalid-json", f"this is no JSON: {broken.msg}", Span(file, broken.lineno, broken.colno)) from broken
-    except _Duplicate as duplicate:
+    except _DuplicateError as duplicate:
         raise _rejected("duplicate-key", str(duplicate), _second(text, file, duplicate.args[1])) from duplicate
     except (ValueError, RecursionError) as broken:
         reason = "it is nested too deep" if isinstance(broken, RecursionError) else str(broken)
@@ -175,7 +178,7 @@ def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
         for key, _ in pairs:
             if key in seen:
                 message = f'the key "{key}" stands twice in the same object'
-                raise _Duplicate(message, key)
+                raise _DuplicateError(message, key)
             seen.add(key)
     return record
 
@@ -183,8 +186,8 @@ def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
 def _number(text: str) -> float:
     """As Nickel has numbers: 4.0 is 4."""
     value = float(text)
-    if value in {float("inf"), float("-inf")}:
-        message = f"{text} is too large a number"
+    if not math.isfinite(value):
+        message = f"{text} is no number that JSON can hold"
         raise ValueError(message)
     return int(value) if value.is_integer() else value
 
@@ -212,8 +215,8 @@ def _plain(value: Any) -> Value:  # noqa: ANN401 what tomllib gives
         case list():
             return [_plain(part) for part in value]
         case float():
-            return _number(str(value)) if value == value else _refuse("nan")  # noqa: PLR0124 only nan differs from itself
-        case datetime.date() | datetime.time():
+            return _number(str(value))
+        case dt.date() | dt.time():
             return value.isoformat()
         case _:
             plain: Value = value

@@ -87,7 +87,8 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
     doubt = doubts.get(ResourceKey(address.host, address.kind, task.identity))
     params, sealed = ground.seal(task)
     action = _action(finding)
-    in_doubt = doubt is not None and doubt.started and not doubt.idempotent and action != "no-op"
+    doubtful_run = _doubtful_run(doubt, record)
+    in_doubt = bool(doubtful_run) and action != "no-op"
     if in_doubt and REPLACE_NOTE not in finding.because:
         action = "unknown"
     drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before
@@ -125,7 +126,7 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
         outputs=finding.outputs,
         pulled_in=record.pulled_in if record is not None else (),
     )
-    reason = _doubt(doubt) if in_doubt and doubt is not None and action == "unknown" else _reason(step, finding, record)
+    reason = _doubt(step, doubtful_run) if in_doubt and action == "unknown" else _reason(step, finding, record)
     return msgspec.structs.replace(step, reason=reason)
 
 
@@ -150,11 +151,18 @@ def _created(finding: Finding, record: Resource | None, doubt: Intent | None) ->
     return doubt is not None and doubt.record.created
 
 
-def _doubt(doubt: Intent) -> Reason:
+def _doubtful_run(intent: Intent | None, record: Resource | None) -> str:
+    """The run that began what must not be done twice, and whose end is not known; empty where there is none."""
+    if intent is not None and intent.started and not intent.idempotent:
+        return intent.run
+    return record.doubt if record is not None else ""
+
+
+def _doubt(step: Step, run: str) -> Reason:
     return Reason(
         "in-doubt",
-        f"run {doubt.run} started it and its end is not known. Look at the host; then run it again with "
-        f"`--replace {doubt.record.address}`, or let go of it with `g8r state forget {doubt.record.address}`",
+        f"run {run} started it and its end is not known. Look at the host; then run it again with `--replace {step.address.task}`, "
+        f"or let go of it with `g8r state forget {step.address}`",
     )
 
 
@@ -168,7 +176,7 @@ def _reason(step: Step, finding: Finding, record: Resource | None) -> Reason:
             return Reason("requested", REPLACE_NOTE)
         case "change" if finding.action == "replace":
             return Reason("replaced", "; ".join(finding.because))
-        case "change" if finding.before is None:
+        case "change" if finding.before is None or (finding.action == "run" and record is None):
             return Reason("drift", "it is gone; g8r had made it") if step.drifted else Reason("new", "new")
         case "change":
             return _update_reason(step, record)

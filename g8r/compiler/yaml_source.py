@@ -9,9 +9,10 @@ stack on a deeply nested source.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol, TypeAlias
 
 import yaml
 
@@ -23,6 +24,18 @@ MAX_DEPTH: Final = 100
 MAX_NODES: Final = 1_000_000
 """How many nodes a source may hold once its aliases are expanded."""
 
+
+class Mark(Protocol):
+    """A place as libyaml counts: from zero."""
+
+    line: int
+    column: int
+
+
+_Event: TypeAlias = Any
+"""PyYAML's stubs know half of what an event has."""
+_Key: TypeAlias = tuple[str, Mark, bool]
+"""A key: its text, its place, and whether it is a merge key."""
 _TAG: Final = "tag:yaml.org,2002:"
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -36,10 +49,10 @@ _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 class _Mapping:
     __slots__ = ("block", "entries", "mark", "merges", "size", "value")
 
-    def __init__(self, mark: yaml.Mark, *, block: bool) -> None:
+    def __init__(self, mark: Mark, *, block: bool) -> None:
         self.mark = mark
         self.block = block
-        self.entries: dict[str, tuple[yaml.Mark, _Node]] = {}
+        self.entries: dict[str, tuple[Mark, _Node]] = {}
         self.merges: list[_Mapping] = []
         self.value: dict[str, Value] = {}
         self.size = 1
@@ -48,7 +61,7 @@ class _Mapping:
 class _Sequence:
     __slots__ = ("block", "mark", "nodes", "size", "value")
 
-    def __init__(self, mark: yaml.Mark, *, block: bool) -> None:
+    def __init__(self, mark: Mark, *, block: bool) -> None:
         self.mark = mark
         self.block = block
         self.nodes: list[_Node] = []
@@ -59,7 +72,7 @@ class _Sequence:
 class _Scalar:
     __slots__ = ("end", "mark", "size", "value")
 
-    def __init__(self, mark: yaml.Mark, end: yaml.Mark, value: Value) -> None:
+    def __init__(self, mark: Mark, end: Mark, value: Value) -> None:
         self.mark = mark
         self.end = end
         self.value = value
@@ -109,57 +122,61 @@ def load(source: bytes, file: str) -> tuple[Value, YamlPositions]:
 
 
 class _Composer:
+    """Builds the nodes of one source, event by event. `_open` holds the collections that are not at their end yet."""
+
     def __init__(self, file: str) -> None:
         self._file = file
         self._anchors: dict[str, _Node | None] = {}
-        self._nodes = 0
+        self._open: list[tuple[_Mapping | _Sequence, str | None, _Key | None]] = []
+        self._key: _Key | None = None
+        self._root: _Node | None = None
+        self._documents = 0
+        self._mark: Mark | None = None
 
     def compose(self, source: bytes) -> _Node | None:
-        stack: list[tuple[_Mapping | _Sequence, str | None]] = []
-        root: _Node | None = None
-        key: tuple[str, yaml.Mark, bool] | None = None
-        keys: list[tuple[str, yaml.Mark, bool] | None] = []
-        documents = 0
         for event in yaml.parse(source, Loader=yaml.CSafeLoader):
-            node: _Node | None = None
-            match event:
-                case yaml.ScalarEvent():
-                    if stack and key is None and isinstance(stack[-1][0], _Mapping):
-                        key = self._key(event)
-                        continue
-                    node = self._scalar(event)
-                case yaml.AliasEvent():
-                    if stack and key is None and isinstance(stack[-1][0], _Mapping):
-                        raise self._key_error(event)
-                    node = self._alias(event)
-                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                    if stack and key is None and isinstance(stack[-1][0], _Mapping):
-                        raise self._key_error(event)
-                    stack.append((self._collection(event, len(stack)), event.anchor))
-                    keys.append(key)
-                    key = None
-                    continue
-                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                    node, anchor = stack.pop()
-                    key = keys.pop()
-                    _merge(node)
-                    if anchor is not None:
-                        self._anchors[anchor] = node
-                case yaml.DocumentStartEvent():
-                    documents += 1
-                    if documents > 1:
-                        raise _rejected(self._file, event.start_mark, "invalid-yaml", "a stack is one YAML document; this is the second")
-                    continue
-                case _:
-                    continue
-            if not stack:
-                root = node
-            else:
-                self._add(stack[-1][0], key, node)
-                key = None
-        return root
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise _rejected(self._file, event.start_mark, "invalid-yaml", "a stack is one YAML document; this is the second")
+            elif isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
+                self._mark = event.start_mark
+                self._take(event)
+        return self._root
 
-    def _collection(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, depth: int) -> _Mapping | _Sequence:
+    def _take(self, event: _Event) -> None:
+        expects_key = bool(self._open) and self._key is None and isinstance(self._open[-1][0], _Mapping)
+        match event:
+            case yaml.CollectionEndEvent():
+                self._close()
+            case yaml.ScalarEvent() if expects_key:
+                self._key = self._key_of(event)
+            case _ if expects_key:
+                raise _rejected(self._file, event.start_mark, "invalid-key", "a key must be text")
+            case yaml.ScalarEvent():
+                self._place(self._scalar(event))
+            case yaml.AliasEvent():
+                self._place(self._alias(event))
+            case _:
+                self._open.append((self._collection(event, len(self._open)), event.anchor, self._key))
+                self._key = None
+
+    def _close(self) -> None:
+        node, anchor, self._key = self._open.pop()
+        if isinstance(node, _Mapping):
+            _merge(node)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        self._place(node)
+
+    def _place(self, node: _Node) -> None:
+        if self._open:
+            self._add(self._open[-1][0], self._key, node)
+            self._key = None
+        else:
+            self._root = node
+
+    def _collection(self, event: _Event, depth: int) -> _Mapping | _Sequence:
         if depth >= MAX_DEPTH:
             raise _rejected(self._file, event.start_mark, "too-deep", f"this is nested more than {MAX_DEPTH} levels deep")
         is_mapping = isinstance(event, yaml.MappingStartEvent)
@@ -170,11 +187,11 @@ class _Composer:
         block = not event.flow_style
         return _Mapping(event.start_mark, block=block) if is_mapping else _Sequence(event.start_mark, block=block)
 
-    def _add(self, parent: _Mapping | _Sequence, key: tuple[str, yaml.Mark, bool] | None, node: _Node) -> None:
+    def _add(self, parent: _Mapping | _Sequence, key: _Key | None, node: _Node) -> None:
         parent.size += node.size
         if parent.size > MAX_NODES:
             summary = f"the aliases in this source expand to more than {MAX_NODES:,} values"
-            raise _rejected(self._file, node.mark, "alias-bomb", summary)
+            raise _rejected(self._file, self._mark, "alias-bomb", summary)
         if isinstance(parent, _Sequence):
             parent.nodes.append(node)
             parent.value.append(node.value)
@@ -197,7 +214,7 @@ class _Composer:
                 raise _rejected(self._file, node.mark, "invalid-merge", "<< merges a mapping or a list of mappings, and this is neither")
             yield part
 
-    def _alias(self, event: yaml.AliasEvent) -> _Node:
+    def _alias(self, event: _Event) -> _Node:
         if event.anchor not in self._anchors:
             raise _rejected(self._file, event.start_mark, "unknown-anchor", f"no anchor &{event.anchor} stands before this alias")
         node = self._anchors[event.anchor]
@@ -205,13 +222,13 @@ class _Composer:
             raise _rejected(self._file, event.start_mark, "alias-bomb", f"the alias *{event.anchor} stands inside of what it stands for")
         return node
 
-    def _key(self, event: yaml.ScalarEvent) -> tuple[str, yaml.Mark, bool]:
+    def _key_of(self, event: _Event) -> _Key:
         plain = event.implicit[0]
         if event.anchor is not None:
             self._anchors[event.anchor] = _Scalar(event.start_mark, event.end_mark, event.value)
         return event.value, event.start_mark, plain and event.value == "<<"
 
-    def _scalar(self, event: yaml.ScalarEvent) -> _Node:
+    def _scalar(self, event: _Event) -> _Node:
         kind = _kind(event)
         try:
             value = _value(kind, event.value)
@@ -225,17 +242,14 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _tag_error(self, event: yaml.NodeEvent) -> RejectedError:
+    def _tag_error(self, event: _Event) -> RejectedError:
         tag = str(event.tag).replace(_TAG, "!!")
         return _rejected(
             self._file, event.start_mark, "unknown-tag", f"the tag {tag} means nothing here", "A stack is plain data: remove the tag."
         )
 
-    def _key_error(self, event: yaml.Event) -> RejectedError:
-        return _rejected(self._file, event.start_mark, "invalid-key", "a key must be text")
 
-
-def _kind(event: yaml.ScalarEvent) -> str:
+def _kind(event: _Event) -> str:
     """The core schema's tag of a scalar."""
     if event.tag is not None and event.tag != "!":
         return str(event.tag).removeprefix(_TAG)
@@ -256,15 +270,16 @@ def _value(kind: str, text: str) -> Value:
 
 
 def _int(text: str) -> int:
-    if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    return int(text[2:], 16) if _HEX.fullmatch(text) else int(text)
+    return int(text, 0) if _OCTAL.fullmatch(text) or _HEX.fullmatch(text) else int(text)
 
 
-def _float(text: str) -> float:
+def _float(text: str) -> int | float:
     if not _FLOAT.fullmatch(text):
         raise ValueError(text)
-    return float(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return int(value) if value.is_integer() else value  # as Nickel has numbers
 
 
 def _null(text: str) -> None:
@@ -272,13 +287,17 @@ def _null(text: str) -> None:
         raise ValueError(text)
 
 
-_CONVERSIONS: Final = {"str": str, "null": _null, "bool": _BOOLS.__getitem__, "int": _int, "float": _float}
+_CONVERSIONS: Final[dict[str, Callable[[str], Value]]] = {
+    "str": str,
+    "null": _null,
+    "bool": _BOOLS.__getitem__,
+    "int": _int,
+    "float": _float,
+}
 
 
-def _merge(node: _Node) -> None:
+def _merge(node: _Mapping) -> None:
     """Take over what `<<` names: an own key wins, then the one that was merged first."""
-    if not isinstance(node, _Mapping):
-        return
     for merged in node.merges:
         for name, entry in merged.entries.items():
             if name not in node.entries:
@@ -286,7 +305,7 @@ def _merge(node: _Node) -> None:
                 node.value[name] = entry[1].value
 
 
-def _child(node: object, part: str | int) -> tuple[yaml.Mark | None, _Node] | None:
+def _child(node: object, part: str | int) -> tuple[Mark | None, _Node] | None:
     match node, part:
         case _Mapping(entries=entries), str() if part in entries:
             return entries[part]
@@ -296,7 +315,7 @@ def _child(node: object, part: str | int) -> tuple[yaml.Mark | None, _Node] | No
             return None
 
 
-def _rejected(file: str, mark: yaml.Mark | None, code: str, summary: str, detail: str = "") -> RejectedError:
+def _rejected(file: str, mark: Mark | None, code: str, summary: str, detail: str = "") -> RejectedError:
     span = Span(file, mark.line + 1, mark.column + 1) if mark is not None else Span(file, 1, 1)
     diagnostic = error(code, summary, detail)
     return RejectedError([type(diagnostic)(diagnostic.severity, code, summary, detail, None, span)])

@@ -8,7 +8,6 @@ between two calls, `refuse` makes a call fail, `calls` is the log. Programs are 
 from __future__ import annotations
 
 import copy
-import errno
 import posixpath
 import threading
 from collections import deque
@@ -19,6 +18,7 @@ import msgspec
 
 from g8r.executor import fake_debian, refusals
 from g8r.executor.accounts import Names, parse
+from g8r.executor.fake_databases import Databases, check_thawed
 from g8r.executor.fake_tree import Actor, Node
 from g8r.host import Account, AccountGroup, Facts, Host, HostError, Ran, Stat
 from g8r.value import digest
@@ -51,31 +51,6 @@ class Program(msgspec.Struct, frozen=True):
     act: Callable[[FakeHost, Invocation], Ran]
     reads: Callable[[Sequence[str]], bool] = never
     """Whether this argv only reads. If so, the program gets a frozen host."""
-
-
-class Databases(MutableMapping[str, object]):
-    """What programs know: one value per name, replaced and never edited."""
-
-    def __init__(self, values: dict[str, object], *, frozen: bool) -> None:
-        self._values = values
-        self._frozen = frozen
-
-    def __getitem__(self, name: str) -> object:
-        return self._values[name]
-
-    def __setitem__(self, name: str, value: object) -> None:
-        _check_thawed(self._frozen, f"the database {name} was written")
-        self._values[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        _check_thawed(self._frozen, f"the database {name} was removed")
-        del self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -259,17 +234,17 @@ class FakeHost(Host):
             actor = self._actor()
             there = self._tree.get(path, actor, "writing")
             replaced = there if there is not None and there.type == "file" else None
-            node = self._owned(Node("file", mode, content=bytes(content)), replaced, owner, group, "writing", path)
+            node = self._owned(Node("file", mode, content=bytes(content)), replaced, owner, group)
             self._tree.place(path, node, actor, "writing")
 
     def make_directory(self, path: str, *, mode: int, owner: str | None = None, group: str | None = None) -> None:
         with self._call("make_directory", path, writes=True):
-            node = self._owned(Node("directory", mode), None, owner, group, "making", path)
+            node = self._owned(Node("directory", mode), None, owner, group)
             self._tree.make_directory(path, node, self._actor())
 
     def make_link(self, path: str, target: str, *, owner: str | None = None, group: str | None = None) -> None:
         with self._call("make_link", path, writes=True):
-            node = self._owned(Node("link", 0o777, target=target), None, owner, group, "linking", path)
+            node = self._owned(Node("link", 0o777, target=target), None, owner, group)
             self._tree.place(path, node, self._actor(), "linking")
 
     def set_attributes(self, path: str, *, mode: int | None = None, owner: str | None = None, group: str | None = None) -> None:
@@ -279,7 +254,7 @@ class FakeHost(Host):
             if mode is not None and before.type == "link":
                 raise refusals.link_mode(path)
             node = before if mode is None else msgspec.structs.replace(before, mode=mode)
-            self._tree.change(path, self._owned(node, before, owner, group, doing, path), actor)
+            self._tree.change(path, self._owned(node, before, owner, group), actor)
 
     def remove(self, path: str) -> None:
         with self._call("remove", path, writes=True):
@@ -308,8 +283,8 @@ class FakeHost(Host):
             if program is None:
                 raise refusals.no_program(words[0])
             reads = program.reads(words)
-            _check_thawed(not changes and not reads, f"{' '.join(words)} was run with changes=False, and it changes things")
-            _check_thawed(self._freezes > 0 and not reads, f"{' '.join(words)} was run")
+            check_thawed(not changes and not reads, f"{' '.join(words)} was run with changes=False, and it changes things")
+            check_thawed(self._freezes > 0 and not reads, f"{' '.join(words)} was run")
             if user is not None and user != self._user and not self.privileged:
                 raise refusals.other_user(words[0], user, self._user)
             inside = self._as_program(user or self._user, reads=reads)
@@ -342,7 +317,7 @@ class FakeHost(Host):
                 self._left -= 1
             self.calls.append((name, on))
         if writes:
-            _check_thawed(self._freezes > 0, f"{on} was changed by {name}")
+            check_thawed(self._freezes > 0, f"{on} was changed by {name}")
         if self._refusals:
             refused = self._refusals.get(on if isinstance(on, str) else on[0])
             if refused is not None and (not refused.calls or name in refused.calls):
@@ -371,14 +346,11 @@ class FakeHost(Host):
         names = self._known()
         return Stat(node.type, node.mode, names.owner(node.uid), names.group(node.gid), node.size, node.target)
 
-    def _owned(self, node: Node, there: Node | None, owner: str | None, group: str | None, doing: str, path: str) -> Node:
+    def _owned(self, node: Node, there: Node | None, owner: str | None, group: str | None) -> Node:
         """The node with its owner and group: those given, else those of what is there, else the agent's."""
         actor = self._actor()
         uid = self._uid(owner) if owner is not None else there.uid if there else actor.uid
         gid = self._gid(group) if group is not None else there.gid if there else actor.gid
-        allowed = actor.gids | {there.gid} if there else actor.gids
-        if actor.uid != 0 and (uid != actor.uid or gid not in allowed):
-            raise refusals.refusal(errno.EPERM, doing, path, actor.name)
         return msgspec.structs.replace(node, uid=uid, gid=gid)
 
     def _uid(self, owner: str) -> int:
@@ -404,9 +376,3 @@ class FakeHost(Host):
         self.place("/etc/passwd", f"{passwd}{name}:x:{uid}:{uid}::/home/{name}:/bin/bash\n")
         self.place("/etc/group", f"{group}{name}:x:{uid}:\n")
         self.place_directory(f"/home/{name}", owner=name, group=name)
-
-
-def _check_thawed(broken: bool, what: str) -> None:  # noqa: FBT001 - a condition, not a mode
-    if broken:
-        message = f"{what}, where only reading was promised"
-        raise AssertionError(message)

@@ -129,13 +129,13 @@ class Tree:
             raise refusals.refusal(errno.EISDIR, doing, path, actor.name)
         if there is not None:
             self._check_sticky(real, there, path, actor, doing)
-        self.put(real, node)
+        self._put_new(real, node, path, actor, doing)
 
     def make_directory(self, path: str, node: Node, actor: Actor) -> None:
         real = self._writable_slot(path, actor, "making")
         if real in self.nodes:
             raise refusals.refusal(errno.EEXIST, "making", path, actor.name)
-        self.put(real, node)
+        self._put_new(real, node, path, actor, "making")
 
     def change(self, path: str, node: Node, actor: Actor) -> None:
         """Replace the attributes of what is there; `node` is what it becomes."""
@@ -144,7 +144,10 @@ class Tree:
         before = None if real is None else self.nodes.get(real)
         if real is None or before is None:
             raise self._missing(path, actor, doing)
-        if actor.uid not in {0, before.uid}:
+        if node == before:
+            return
+        given = actor.gids | {before.gid}
+        if actor.uid not in {0, before.uid} or not _may_give(node, actor, given):
             raise refusals.refusal(errno.EPERM, doing, path, actor.name)
         self.nodes[real] = node
 
@@ -161,11 +164,18 @@ class Tree:
         if self._children.get(real) and not whole:
             raise refusals.refusal(errno.ENOTEMPTY, "removing", path, actor.name)
         for doomed in [*self.below(real), real]:
+            if whole and self.nodes[doomed].type == "directory" and not _may(self.nodes[doomed], actor, READ):
+                raise refusals.refusal(errno.EACCES, "removing", doomed, actor.name)
             parent = self.nodes[posixpath.dirname(doomed)]
             if not _may(parent, actor, WRITE | SEARCH):
                 raise refusals.refusal(errno.EACCES, "removing", doomed, actor.name)
             self._check_sticky(doomed, self.nodes[doomed], doomed, actor, "removing")
             self._drop(doomed)
+
+    def _put_new(self, real: str, node: Node, path: str, actor: Actor, doing: str) -> None:
+        if not _may_give(node, actor, actor.gids):
+            raise refusals.refusal(errno.EPERM, doing, path, actor.name)
+        self.put(real, node)
 
     def put(self, real: str, node: Node) -> None:
         """Set a node at a real path, nobody asking; its parent must be a directory."""
@@ -304,3 +314,8 @@ def _may(node: Node, actor: Actor, wish: int) -> bool:
     else:
         granted = node.mode
     return granted & wish == wish
+
+
+def _may_give(node: Node, actor: Actor, gids: frozenset[int]) -> bool:
+    """Whether the actor may make a node belong to whom it says: root may; others only to themselves, and to these groups."""
+    return actor.uid == 0 or (node.uid == actor.uid and node.gid in gids)

@@ -104,7 +104,7 @@ def outputs(prepared: Prepared, state: Any, unknown: frozenset[str], reason: str
     """The outputs of a state: the known ones, and for each other one why it is not known."""
     if isinstance(state, Absent) or state is None:
         return {}, dict.fromkeys(prepared.module.Outputs.__struct_fields__, reason or "it exists")
-    found = msgspec.to_builtins(prepared.module.outputs(prepared.params, state))
+    found = parameters.document(prepared.module.outputs(prepared.params, state))
     hidden = (unknown | prepared.unknown.keys()) & found.keys()
     why = {name: prepared.unknown.get(name) or reason or "apply" for name in sorted(hidden)}
     return {name: value for name, value in found.items() if name not in hidden}, why

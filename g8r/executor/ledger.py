@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from g8r.outcome import Changed, Failure, Outcome, Unchanged
+import msgspec
+
+from g8r.outcome import Changed, Failure, InDoubt, Outcome, Unchanged
 from g8r.plan import Plan, Step
-from g8r.state import Dropped, Entry, Intent, Owed, Owes, Recorded, Resource, ResourceKey, Struck
+from g8r.state import Dropped, Entry, Intent, Owed, Owes, Recorded, Resource, ResourceKey, State, Struck
 from g8r.value import Document
 
 
@@ -27,10 +29,14 @@ class Bookkeeper:
 
     def entries(self, step: Step, outcome: Outcome) -> tuple[Entry, ...]:
         """What the ledger must say from now on, because of this end."""
+        succeeded = isinstance(outcome, Changed | Unchanged)
         if step.verb:
-            return (Struck(step.address, step.verb),) if isinstance(outcome, Changed | Unchanged) and not _unfired(outcome) else ()
+            return (Struck(step.address, step.verb),) if succeeded and not _unfired(outcome) else ()
         if step.wish is not None:
-            return (Dropped(key_of(step)),) if isinstance(outcome, Changed | Unchanged) else ()
+            return (Dropped(key_of(step)),) if succeeded else ()
+        return self._of_task(step, outcome)
+
+    def _of_task(self, step: Step, outcome: Outcome) -> tuple[Entry, ...]:
         match outcome:
             case Changed(state=state, outputs=outputs, pulled_in=pulled_in, satisfied=satisfied):
                 struck = [Struck(step.address, verb) for verb in satisfied]
@@ -38,6 +44,8 @@ class Bookkeeper:
                 return (self._known(step, state, outputs, kept), *self._owes(step), *struck)
             case Unchanged(state=state, outputs=outputs):
                 return () if step.action == "no-op" and step.reason.code == "none" else (self._known(step, state, outputs, step.pulled_in),)
+            case InDoubt():
+                return (Recorded(msgspec.structs.replace(self.record(step, None, {}, step.pulled_in), doubt=self._run)),)
             case Failure(left=left) if left is not None and step.created:
                 return (Recorded(self.record(step, left, {}, ())),)
             case _:
@@ -83,6 +91,29 @@ class Bookkeeper:
 def _unfired(outcome: Outcome) -> bool:
     """A trigger that ended because nothing it waits for changed strikes nothing."""
     return isinstance(outcome, Unchanged) and outcome.note.startswith("nothing that it waits for")
+
+
+def unfinished(state: State, plan: Plan, earlier: Iterable[Plan]) -> list[Entry]:
+    """What the ledger must keep of runs that never ended, before they are given up for a run of this plan.
+
+    That is: what they began and must not be done twice, what they may have made outside of this plan, and the triggers that are owed for
+    what they may have changed outside of it. What this plan covers, it settles itself.
+    """
+    covered = {key_of(step) for step in plan.steps if not step.verb}
+    kept: list[Entry] = []
+    for intent in state.intents:
+        if intent.started and not intent.idempotent:
+            kept.append(Recorded(msgspec.structs.replace(intent.record, state=None, doubt=intent.run)))
+        elif intent.record.created and intent.record.key not in covered and intent.record.key not in state.resources:
+            kept.append(Recorded(msgspec.structs.replace(intent.record, state=None)))
+    planned = {step.id for step in plan.steps}
+    doubtful = {intent.step for intent in state.intents} - planned
+    for old in earlier:
+        for step in old.steps:
+            sources = sorted(doubtful & set(step.waits_for))
+            if sources and step.id not in planned:
+                kept.append(Owes(Owed(step.address, step.verb, old.id, f"{', '.join(sources)} may have changed in a run that did not end")))
+    return kept
 
 
 def intents(plan: Plan, bookkeeper: Bookkeeper, idempotent: Callable[[Step], bool]) -> list[Intent]:

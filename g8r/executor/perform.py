@@ -21,7 +21,7 @@ from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
 from g8r.plan import Step
-from g8r.reference import OutputReference, Reference, SecretReference, text_of
+from g8r.reference import OutputReference, Reference, SecretReference, host_text
 from g8r.selector import Labels
 from g8r.state import Fidelity
 from g8r.value import Document, Partial, Unknown
@@ -260,7 +260,7 @@ class Performer:
             )
         known, _ = outputs(ready.prepared, state, frozenset(), "")
         satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
-        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied), fidelity)
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
 
     def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""
@@ -305,7 +305,7 @@ class Performer:
                 case SecretReference(name=name):
                     return self._secrets(name)
                 case OutputReference(host=Labels()):
-                    hosts = given.selected[text_of(reference).removeprefix("@{").partition("/")[0]]
+                    hosts = given.selected[host_text(reference.host)]
                     return [output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
                 case OutputReference(host=str() | None as host):
                     return output(Address(host or step.address.host, reference.kind, reference.name), reference.output)

@@ -20,6 +20,7 @@ from g8r.diagnostics import Diagnostic, DocumentPath, Span
 from g8r.executor.agent import Agent
 from g8r.executor.judge import Kinds
 from g8r.executor.observe import observe
+from g8r.executor.stack_outputs import known_outputs
 from g8r.executor.survey import Outlook
 from g8r.plan import Plan, Step
 from g8r.reference import SecretReference, references
@@ -126,6 +127,7 @@ def make_plan(
         selected=subject.selected,
         selection=request.selection,
         stack_outputs={} if request.destroy else subject.outputs,
+        known_outputs={} if request.destroy else known_outputs(subject.outputs, subject.selected, _outputs(made.steps, subject)),
         sensitive_outputs=subject.sensitive_outputs,
         blobs=subject.blobs,
         complete=not request.selection,
@@ -145,6 +147,11 @@ def with_spans(planned: Planned, locate: Callable[[Sequence[DocumentPath]], Mapp
         return planned.plan
     ids = {step.id: found[planned.paths[str(step.address)]] for step in steps if planned.paths[str(step.address)] in found}
     return msgspec.structs.replace(planned.plan, steps=tuple(_placed(step, ids.get(step.id)) for step in planned.plan.steps))
+
+
+def _outputs(steps: Sequence[Step], subject: Subject) -> dict[Address, Document]:
+    """What tasks put out, as far as the steps know; nothing is gathered where the stack has no outputs."""
+    return {step.address: step.outputs for step in steps if step.outputs and not step.verb} if subject.outputs else {}
 
 
 def _placed(step: Step, span: Span | None) -> Step:

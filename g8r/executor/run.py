@@ -7,7 +7,7 @@ is written, and only then is an outcome announced. So what was announced is neve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
 import msgspec
 
@@ -17,12 +17,11 @@ from g8r.executor.ledger import Bookkeeper, intents, key_of
 from g8r.executor.memory import Transport
 from g8r.executor.perform import Given, Performed
 from g8r.executor.scheduler import QUIET, Scheduler
+from g8r.executor.stack_outputs import known_outputs
 from g8r.outcome import Failure, NotStarted, Outcome, word
 from g8r.plan import Plan, Step
-from g8r.reference import OutputReference, Reference, resolve, text_of
-from g8r.selector import Labels
 from g8r.state import Ended, Intent, Resource, ResourceKey, RunStatus, State
-from g8r.value import Document, Partial, Unknown, unknowns
+from g8r.value import Document
 
 HEARTBEAT = 10.0
 """Seconds between two signs of life of a long step."""
@@ -221,7 +220,7 @@ class Runner:
         for identifier in self._scheduler.steps:
             outcomes.setdefault(identifier, NotStarted())
         status = self._status(outcomes)
-        outputs = self._stack_outputs()
+        outputs = known_outputs(self._plan.stack_outputs, self._plan.selected, self._outputs)
         self._ledger.finish(status, outputs, self._plan.sensitive_outputs)
         counts: dict[str, int] = {}
         for identifier, outcome in outcomes.items():
@@ -235,27 +234,6 @@ class Runner:
         if "not-started" in words:
             return "interrupted"
         return "failed" if words & {"failed", "skipped", "stale", "unknown"} else "done"
-
-    def _stack_outputs(self) -> Document:
-        found = {}
-        for name, value in sorted(self._plan.stack_outputs.items()):
-            resolved = resolve(value, self._lookup)
-            if not unknowns(resolved):
-                found[name] = resolved
-        return found  # type: ignore[return-value] # nothing in it is unknown
-
-    def _lookup(self, reference: Reference) -> Partial:
-        if not isinstance(reference, OutputReference):
-            return Unknown(text_of(reference))
-        hosts = self._plan.selected.get(text_of(reference).removeprefix("@{").partition("/")[0], ())
-        if isinstance(reference.host, Labels):
-            return [self._output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
-        host = reference.host or next(iter(self._plan.hosts))
-        return self._output(Address(host, reference.kind, reference.name), reference.output)
-
-    def _output(self, address: Address, name: str) -> Partial:
-        known = self._outputs.get(address, {})
-        return cast("Partial", known[name]) if name in known else Unknown(str(address))
 
     def _now(self) -> float:
         return self._settings.now() - self._begun

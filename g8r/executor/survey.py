@@ -33,7 +33,7 @@ from g8r.executor.judge import (
 )
 from g8r.host import Host
 from g8r.module import Ahead, AnyModule, Module, Wanted, Work
-from g8r.reference import OutputReference, Reference, SecretReference, text_of, walk
+from g8r.reference import OutputReference, Reference, SecretReference, host_text, walk
 from g8r.selector import Labels
 from g8r.state import Resource
 from g8r.value import Document, Partial, Unknown
@@ -305,7 +305,7 @@ class Survey:
                 case SecretReference(name=name):
                     return self._secrets(name)
                 case OutputReference(host=Labels()):
-                    hosts = outlook.selected[_labels_text(reference)]
+                    hosts = outlook.selected[host_text(reference.host)]
                     return [self._output(Address(host, reference.kind, reference.name), reference.output, outlook) for host in hosts]
                 case OutputReference(host=str() | None as host):
                     return self._output(Address(host or self._catalog.host, reference.kind, reference.name), reference.output, outlook)
@@ -326,7 +326,3 @@ class Survey:
 
 def _refers(params: Document) -> bool:
     return any(True for _ in walk(params))
-
-
-def _labels_text(reference: OutputReference) -> str:
-    return text_of(reference).removeprefix("@{").partition("/")[0]

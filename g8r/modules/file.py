@@ -83,7 +83,7 @@ class File(Module[FileParams, FileState]):
         return files.restore(before, original)
 
     def apply(self, work: Sequence[Work[FileParams, FileState]], host: Host) -> Iterator[Applied[FileState] | Failed]:
-        return files.apply(work, host, _bytes, frozenset({"content", "source"}))
+        return files.apply(work, host, _bytes)
 
 
 def _managed(params: FileParams) -> bool:

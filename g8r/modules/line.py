@@ -1,12 +1,12 @@
 """The kind `line`: one line of a file that others own too.
 
-Which line: with `match`, the lines that match it; without, the lines that equal `line`. Where several do, the last one is set and the
-others stay (`present`), or all go (`absent`). `match` must match `line` as well, or the second run would not find what the first one
+Which line: with `regex`, the lines that match it; without, the lines that equal `line`. Where several do, the last one is set and the
+others stay (`present`), or all go (`absent`). `regex` must match `line` as well, or the second run would not find what the first one
 wrote: write `^#?Port ` rather than `^#Port `. A new line stands after the last line that matches `after`, before the first that matches
 `before` (`^` is the top), else at the end; a line that is there is never moved.
 
 The State holds these lines alone, so that several tasks of one file do not make each other stale; they take turns on a lock. Line
-ends (LF or CRLF) stay as the file has them; bytes that are no UTF-8 stay as they are. Groups of `match` are not put into `line`: a
+ends (LF or CRLF) stay as the file has them; bytes that are no UTF-8 stay as they are. Groups of `regex` are not put into `line`: a
 line is what the task says it is.
 """
 
@@ -36,13 +36,13 @@ class LineParams(Params, frozen=True, kw_only=True):
     line: Annotated[
         str | None,
         param(
-            "The line as it shall be, without its line end. Required, unless `ensure = absent` and `match` says which lines go. Where "
-            "it is known only later, or secret, `match` is required: the line is known by it.",
+            "The line as it shall be, without its line end. Required, unless `ensure = absent` and `regex` says which lines go. Where "
+            "it is known only later, or secret, `regex` is required: the line is known by it.",
             example="PermitRootLogin no",
             stand_in="",
         ),
     ] = None
-    match: Annotated[
+    regex: Annotated[
         str | None,
         param(
             "A Python regular expression that says which line this is, searched in each line; `^` is its start.",
@@ -94,7 +94,7 @@ class Line(Module[LineParams, LineState]):
     batch = 256
 
     def validate(self, params: LineParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
-        patterns = {"match": params.match, "after": params.after, "before": params.before}
+        patterns = {"regex": params.regex, "after": params.after, "before": params.before}
         problems = [problem for name, pattern in patterns.items() if pattern is not None for problem in _pattern_problems(name, pattern)]
         problems += paths.validate_program(params.validate)
         if params.after is not None and params.before is not None:
@@ -106,7 +106,7 @@ class Line(Module[LineParams, LineState]):
         return (*_identity_problems(params),)
 
     def identity(self, params: LineParams) -> str:
-        return f"{normal_path(params.path)}#{params.match if params.match is not None else params.line}"
+        return f"{normal_path(params.path)}#{params.regex if params.regex is not None else params.line}"
 
     def claims(self, params: LineParams) -> Claims:
         path = normal_path(params.path)
@@ -128,9 +128,9 @@ class Line(Module[LineParams, LineState]):
         if params.ensure == "absent":
             return NoChange() if isinstance(before, Absent) else Change("delete", before, ABSENT, (), _backup_note(params))
         line = params.line or ""
-        if params.match is not None and line and not _compiled(params.match).search(line):
+        if params.regex is not None and line and not _compiled(params.regex).search(line):
             return Blocked(
-                f"match of the line in {normal_path(params.path)} does not match the line itself: the next run would not find it"
+                f"regex of the line in {normal_path(params.path)} does not match the line itself: the next run would not find it"
             )
         after = LineState(path=normal_path(params.path), lines=(*found[:-1], line))
         if after == before:
@@ -138,10 +138,11 @@ class Line(Module[LineParams, LineState]):
         return Change("create" if isinstance(before, Absent) else "update", before, after, (), _backup_note(params))
 
     def remove(self, params: LineParams, before: LineState) -> Change[LineState] | NoChange | Blocked:
-        """Only the line that the task wrote goes; others that its `match` matches stay."""
-        if params.line not in before.lines:
+        """Only the line that the task wrote goes; others that its `regex` matches stay. What is sealed was the last of them."""
+        written = params.line or before.lines[-1]
+        if written not in before.lines:
             return NoChange()
-        last = len(before.lines) - 1 - before.lines[::-1].index(params.line)
+        last = len(before.lines) - 1 - before.lines[::-1].index(written)
         rest = before.lines[:last] + before.lines[last + 1 :]
         return Change("update", before, LineState(path=before.path, lines=rest)) if rest else Change("delete", before, ABSENT)
 
@@ -164,16 +165,16 @@ def _pattern_problems(name: str, pattern: str) -> Iterator[Problem]:
 
 
 def _identity_problems(params: LineParams) -> Iterator[Problem]:
-    if params.ensure == "absent" and params.line is None and params.match is None:
-        yield Problem("a line needs line or match", "Say which lines shall be absent.", "line")
+    if params.ensure == "absent" and params.line is None and params.regex is None:
+        yield Problem("a line needs line or regex", "Say which lines shall be absent.", "line")
     if params.ensure == "present" and params.line is None:
         yield Problem("a line needs its line", "Say in line how it shall be.", "line")
-    if params.line == "" and params.match is None:
-        detail = "It is empty, or known only later, or secret: match must say which line of the file it is."
-        yield Problem("line does not tell which line this is", detail, "match")
-    if params.ensure == "present" and params.line and params.match is not None and not _compiled(params.match).search(params.line):
-        detail = "The next run would not find what this one wrote, and write it again. Widen match, as in '^#?Port '."
-        yield Problem("match does not match line", detail, "match")
+    if params.line == "" and params.regex is None:
+        detail = "It is empty, or known only later, or secret: regex must say which line of the file it is."
+        yield Problem("line does not tell which line this is", detail, "regex")
+    if params.ensure == "present" and params.line and params.regex is not None and not _compiled(params.regex).search(params.line):
+        detail = "The next run would not find what this one wrote, and write it again. Widen regex, as in '^#?Port '."
+        yield Problem("regex does not match line", detail, "regex")
 
 
 # ---- text -------------------------------------------------------------------------------------------------------------------
@@ -205,9 +206,9 @@ def _text(raw: bytes) -> _Text:
 
 def _places(params: LineParams, lines: Sequence[str]) -> list[int]:
     """Where the lines are that the task is about."""
-    if params.match is None:
+    if params.regex is None:
         return [index for index, line in enumerate(lines) if line == params.line]
-    search = _compiled(params.match).search
+    search = _compiled(params.regex).search
     return [index for index, line in enumerate(lines) if search(line)]
 
 
@@ -300,7 +301,7 @@ def _apply(piece: Work[LineParams, LineState], host: Host) -> Applied[LineState]
     if not edited and path in piece.pulled_in:
         host.remove(path)
         return Applied()
-    complaint = paths.check(params.validate, edited, path, host, secret="line" in piece.sensitive)
+    complaint = paths.check(params.validate, edited, path, host, secret="lines" in piece.sensitive)
     if complaint is not None:
         return complaint
     if params.backup and stat is not None:

@@ -108,7 +108,7 @@ class Template(Module[TemplateParams, FileState]):
             if _renders_a_stand_in(piece):
                 yield Failed(f"{piece.params.path} cannot be rendered: its template uses variables, and vars turned out to be empty")
             else:
-                yield from files.apply((piece,), host, _bytes, frozenset({"content", "source", "vars"}))
+                yield from files.apply((piece,), host, _bytes)
 
 
 class _RenderingError(Exception):

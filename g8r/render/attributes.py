@@ -20,13 +20,15 @@ WIDEST_LINE: Final = 400
 
 _DERIVED: Final = frozenset({"checksum", "size"})
 """What says nothing more where the text itself is shown."""
+_EMPTY: Final[tuple[Value, ...]] = ([], {}, "")
+"""What says nothing of something new."""
 
 _LINE_STYLES: Final[dict[str, Style]] = {"+": "create", "-": "delete", "@": "act"}
 
 
 def new(found: Sequence[Difference], palette: Palette, *, full: bool) -> Iterator[str]:
-    """What will be there: every field that is set, texts last."""
-    there = [field for field in _telling(found, full=full) if field.after is not None]
+    """What will be there: every field that is set to something, texts last."""
+    there = [field for field in _telling(found, full=full) if field.after is not None and (full or field.after not in _EMPTY)]
     yield from _aligned(
         [(field.name, _shown(field.after, palette, full=full)) for field in there if not diff.is_text(field.after)], palette
     )
@@ -57,13 +59,13 @@ def run(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
     """What an act is given, and what it leaves: params, then the fields of the state that no param is called like."""
     hidden = (*step.sensitive, *step.sensitive_params, *step.sealed)
     left = {name: value for name, value in (step.after or {}).items() if name not in step.params}
-    both: Document = {**step.params, **left}
+    both: Document = {name: value for name, value in {**step.params, **left}.items() if value != step.identity}
     return new(diff.between(None, both, step.unknown, hidden), palette, full=full)
 
 
 def _telling(found: Sequence[Difference], *, full: bool) -> Sequence[Difference]:
-    """Without the checksum and size of a text that is shown itself."""
-    if full or not any(field.name == "content" and isinstance(field.after, str) for field in found):
+    """Without the checksum and size of a content that is shown itself, or must not be."""
+    if full or not any(field.name == "content" and (isinstance(field.after, str) or field.after is diff.SENSITIVE) for field in found):
         return found
     return [field for field in found if field.name not in _DERIVED]
 

@@ -10,6 +10,7 @@ error: unknown param "runing"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -23,6 +24,8 @@ Sources: TypeAlias = Mapping[str, Sequence[str]]
 LIMIT: Final = 20
 WIDEST: Final = 140
 """Columns of a source line that are shown; of a longer one, the part around the value."""
+
+_WORD: Final = re.compile(r""" "(?:\\.|[^"\\])*" | [\w@/.-]+ """, re.VERBOSE)
 
 
 def render(found: Iterable[Diagnostic], sources: Sources | None = None, palette: Palette = PLAIN, limit: int | None = LIMIT) -> str:
@@ -85,9 +88,7 @@ def _excerpt(span: Span, sources: Sources, gutter: int, palette: Palette, mark: 
         return
     line = source[span.line - 1]
     start = min(span.column - 1, len(line))
-    ends_here = span.end_column is not None and span.end_line in {None, span.line}
-    end = span.end_column - 1 if ends_here and span.end_column is not None else len(line.rstrip()) if span.end_line else start + 1
-    end = max(min(end, len(line)), start + 1)
+    end = max(min(_end(span, line, start), len(line)), start + 1)
     before, value, rest = (style.clean(part, keep="\t") for part in _window(line[:start], line[start:end], line[end:]))
     bar = palette.paint("act", "|")
     number = palette.paint("act", str(span.line).rjust(gutter))
@@ -96,6 +97,16 @@ def _excerpt(span: Span, sources: Sources, gutter: int, palette: Palette, mark: 
     yield f"{' ' * gutter} {bar}"
     yield f"{number} {bar} {before}{value}{rest}".rstrip()
     yield f"{' ' * gutter} {bar} {pad}{under}"
+
+
+def _end(span: Span, line: str, start: int) -> int:
+    """Where the underline ends: with the value, with the line where the value goes on below, with the word where nobody knows."""
+    if span.end_column is not None and span.end_line in {None, span.line}:
+        return span.end_column - 1
+    if span.end_line is not None:
+        return len(line.rstrip())
+    word = _WORD.match(line, start)
+    return word.end() if word else start + 1
 
 
 def _window(before: str, value: str, rest: str) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ the rest by the kind's own `validate`.
 from __future__ import annotations
 
 import inspect
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -90,21 +91,24 @@ def example(module: AnyModule) -> Example:
     named = next((field.example for field in found if field.name == natural), None)
     needed = {field.name: _sample(field) for field in found if field.required and field.name != natural}
     shown = Example(str(named or "example"), needed, ())
-    best, room = _problems(module, shown), EXTRAS
     own = frozenset(inspect.get_annotations(module.Params))
-    for field in sorted(found, key=lambda field: field.name not in own):
-        sample = _sample(field)
-        if sample is None or field.name in {natural, *shown.params}:
-            continue
-        more = msgspec.structs.replace(shown, params={**shown.params, field.name: sample})
-        count = _problems(module, more)
-        if count < best or (count == best and room):
-            room -= count == best
-            shown, best = more, count
+    optional = [field for field in found if field.name not in {natural, *needed} and _sample(field) is not None]
+    optional.sort(key=lambda field: field.name not in own)
+    tried = [_with(shown, chosen) for size in range(EXTRAS + 2) for chosen in itertools.combinations(optional, size)]
+    shown = min(tried, key=lambda one: _problems(module, one))  # the first, so the smallest, of the best
+    best = _problems(module, shown)
+    for field in optional:
+        more = _with(shown, (field,))
+        if len(more.params) <= len(needed) + EXTRAS and _problems(module, more) <= best:
+            shown = more
     fired = msgspec.structs.replace(shown, triggers=tuple(sorted(module.triggers)[:1]))
     order = [field.name for field in found]
     params = dict(sorted(shown.params.items(), key=lambda param: order.index(param[0])))
     return msgspec.structs.replace(fired if _problems(module, fired) <= best else shown, params=params)
+
+
+def _with(shown: Example, chosen: Iterable[Field]) -> Example:
+    return msgspec.structs.replace(shown, params={**shown.params, **{field.name: _sample(field) for field in chosen}})
 
 
 def nickel_example(module: AnyModule, shown: Example) -> str:

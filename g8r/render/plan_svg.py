@@ -25,4 +25,5 @@ def of_text(text: str, title: str, columns: int | None = None) -> str:
     console = Console(record=True, file=io.StringIO(), width=columns or max(longest + 1, 60), force_terminal=True, color_system="standard")
     console.print(drawn, end="")
     svg = console.export_svg(title=title)
-    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
+    svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
+    return svg.replace("<text ", '<text xml:space="preserve" ')  # some readers drop leading spaces, hard ones too

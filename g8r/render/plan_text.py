@@ -11,10 +11,13 @@ from typing import Final
 
 import msgspec
 
+from g8r.address import HOST_PATTERN, KIND_PATTERN
 from g8r.plan import Plan, ReasonCode, Step, StepAction, Summary
 from g8r.render import attributes, diff, style
 from g8r.render.diff import Difference
 from g8r.render.style import PLAIN, Palette, Style
+
+_HOSTED: Final = re.compile(rf"(?<![\w./-])({HOST_PATTERN})/(?={KIND_PATTERN}\.)")
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -76,8 +79,12 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
     if drifted:
         yield palette.paint("strong", "Changed outside g8r since the last apply:")
         yield ""
-        for entry in drifted:
-            yield from _indented(drift_lines(entry, palette, full=full))
+        blocks = [list(drift_lines(entry, palette, full=full)) for entry in drifted]
+        for block in blocks:
+            yield from _indented(block)
+            if len(block) > 1:
+                yield ""
+        if len(blocks[-1]) == 1:
             yield ""
     if planned:
         title = "g8r cannot go on:" if plan.blocked else "g8r takes note of this:"
@@ -207,7 +214,9 @@ def _likeness(step: Step) -> bytes:
 
 def without_host(text: str, host: str) -> str:
     """The text with this host's addresses as tasks: `web1/file.motd` as `file.motd`."""
-    return re.sub(rf"(?<![\w./-]){re.escape(host)}/(?=[a-z][a-z0-9_]*\.)", "", text) if f"{host}/" in text else text
+    if f"{host}/" not in text:
+        return text
+    return _HOSTED.sub(lambda found: "" if found[1] == host else found[0], text)
 
 
 def _hostless(text: str, entry: Entry) -> str:
@@ -270,15 +279,18 @@ def _attributes(step: Step, palette: Palette, *, full: bool) -> Iterator[str]:
 
 
 def _fields(step: Step) -> tuple[Difference, ...]:
-    """The fields of a change, save one that only repeats the identity in the headline."""
-    return tuple(field for field in diff.fields(step) if field.differs and field.after != step.identity)
+    """The fields of a change, save those that only repeat the headline: the identity, and of something new its kind."""
+    said = {step.identity} if step.before is not None else {step.identity, step.address.kind}
+    return tuple(field for field in diff.fields(step) if field.differs and not (isinstance(field.after, str) and field.after in said))
 
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:
     if plan.stack_outputs and plan.summary().any:
-        yield palette.paint("strong", "Outputs, as far as known:")
+        yield palette.paint("strong", "Outputs:")
         yield ""
-        yield from _indented(attributes.present(plan.stack_outputs, plan.sensitive_outputs, palette, full=full))
+        later = sorted(plan.stack_outputs.keys() - plan.known_outputs.keys())
+        shown = diff.between(None, plan.known_outputs, later, plan.sensitive_outputs)
+        yield from _indented(attributes.new(shown, palette, full=full))
         yield ""
 
 

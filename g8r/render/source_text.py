@@ -13,6 +13,7 @@ _KEYWORDS: Final = frozenset({
     "as", "default", "doc", "else", "false", "forall", "force", "fun", "if", "import", "in", "include", "let", "match", "not_exported",
     "null", "optional", "or", "priority", "rec", "then", "true",
 })  # fmt: skip
+_NICKEL_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _YAML_PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./@%+-]*")
 _YAML_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -40,7 +41,7 @@ def nickel_value(value: Value) -> str:
             fields = ", ".join(f"{nickel_name(name)} = {nickel_value(part)}" for name, part in value.items())
             return f"{{ {fields} }}" if fields else "{}"
         case str():
-            return json.dumps(value, ensure_ascii=False).replace("%{", "\\%{")
+            return '"' + value.translate(_NICKEL_ESCAPES).replace("%{", "\\%{") + '"'
         case _:
             return json.dumps(value)
 

@@ -1,8 +1,9 @@
+from tiny_kinds import hosts, stack, task
+
 from g8r.compiler.expand import expand_hosts, place
 from g8r.diagnostics import Severity
 from g8r.selector import Labels, Names, Requirement
 from g8r.stack import Group, HostEntry
-from tiny_kinds import hosts, stack, task
 
 WEB = Labels((Requirement("role", ("web",)),))
 

@@ -1,9 +1,9 @@
 import pytest
+from tiny_kinds import a_file, at, codes, compiled, edges, good, hosts, only, order, task
 
 from g8r.diagnostics import Severity
 from g8r.selector import Labels, Names, Requirement
 from g8r.stack import HostEntry
-from tiny_kinds import a_file, at, codes, compiled, edges, good, hosts, only, order, task
 
 WEB = Labels((Requirement("role", ("web",)),))
 FLEET = {

@@ -226,5 +226,3 @@ def edges(found: Compiled, name: str) -> list[str]:
         f"{'~' if edge.soft else ''}{str(edge.before).removeprefix('localhost/')} {edge.reason} {edge.note}".strip()
         for edge in found.graph.tasks[at(name)].edges
     ]
-
-

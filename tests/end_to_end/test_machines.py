@@ -56,6 +56,12 @@ def test_service_of_the_same_name_ends_on_one_machine_only(pair: list[machines.M
     """Machines in one shared cgroup fail this: each systemd would wait for, or kill, the other's processes."""
     for machine in pair:
         machine.run(["systemd-run", "--unit=same", "sleep", "1000"], check=True)
+    for machine in pair:
+        inside = machine.run(
+            ["sh", "-c", "find /sys/fs/cgroup -path '*/same.service/cgroup.procs' -exec cat '{}' +"], check=True
+        ).stdout.split()
+        assert inside, "systemd keeps its services in cgroups"
+        assert "0" not in inside, "0 is a process of another machine"
     pair[0].run(["systemctl", "stop", "same"], check=True, timeout=20)
     assert pair[0].run(["systemctl", "is-active", "same"]).code != 0
     assert pair[1].run(["systemctl", "is-active", "same"]).stdout == "active\n"
@@ -150,6 +156,7 @@ def test_closed_machine_leaves_nothing(debian: rootfs.Debian) -> None:
         machine = boot("h1", bridge=boot.bridge())
         record = machine._record
         assert record.links
+        assert record.cgroups
         assert all(Path(cgroup, "payload").is_dir() for cgroup in record.cgroups)
         machine.put("/etc/written", "x")
     assert not Path(f"/proc/{machine.leader}").exists()

@@ -122,7 +122,7 @@ def left_by_apt(boot: machines.Boot, bridge: machines.Bridge) -> list[str]:
     """What differs on a machine where nginx was installed and purged by hand: what Debian's own packages leave behind."""
     machine = fresh(boot, bridge)
     before = machine.snapshot()
-    machine.run(["apt-get", "install", "-qy", "nginx"], check=True)
+    machine.run(["apt-get", "install", "-qy", "--no-install-recommends", "nginx"], check=True)
     machine.run(["apt-get", "purge", "-qy", "--auto-remove", "nginx"], check=True)
     left = before.differences(machine.snapshot(), times=False, forgiven=FORGIVEN)
     assert not any(line.startswith("package") for line in left)

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH - these tests speak to the kernel in its own words
+# ruff: noqa: PTH104, PTH106, PTH115, PTH208 - these tests speak to the kernel in its own words
 import os
 import signal
 import stat

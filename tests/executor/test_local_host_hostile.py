@@ -1,8 +1,9 @@
-# ruff: noqa: PTH - these tests speak to the kernel in its own words
+# ruff: noqa: PTH104, PTH108, PTH208, PTH211 - these tests speak to the kernel in its own words
 """An attacker and an ordinary user, both for real: processes that are `nobody`."""
 
 import ast
 import os
+import random
 import signal
 import stat
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import NOBODY, become_nobody
 
+from g8r.executor.fake_host import FakeHost
 from g8r.executor.local_host import LocalHost
-from g8r.host import HostError
+from g8r.host import Host, HostError
 
 AsNobody = Callable[[Callable[[], object]], str]
 
@@ -162,6 +164,15 @@ def test_links_of_others_are_not_followed_by_an_ordinary_user(trap: Path, as_nob
     assert as_nobody(lambda: LocalHost().write(f"{trap}/pub/own/a", b"", mode=0o644)) == "None"
 
 
+def test_a_program_keeps_no_group_of_the_agents(as_nobody: AsNobody):
+    before = os.getgroups()
+    os.setgroups([0, 4, 42])
+    try:
+        assert LocalHost().run(["id", "-G"], user="daemon", changes=False).text == "1\n"
+    finally:
+        os.setgroups(before)
+
+
 def test_a_program_becomes_its_user_wholly(as_nobody: AsNobody):
     ran = LocalHost().run(["sh", "-c", "id -u; id -g; id -G; echo $HOME; umask; pwd"], user="daemon", changes=False)
     assert ran.text.split() == ["1", "1", "1", "/usr/sbin", "0022", "/"]
@@ -172,3 +183,78 @@ def test_a_program_becomes_its_user_wholly(as_nobody: AsNobody):
 def test_a_program_that_may_not_be_run(trap: Path, as_nobody: AsNobody):
     LocalHost().write(f"{trap}/prog", b"#!/bin/sh\n", mode=0o700)
     assert f"permission denied while running {trap}/prog: the agent runs as nobody" in as_nobody(lambda: LocalHost().run([f"{trap}/prog"]))
+
+
+CALLS = ("write", "make_directory", "make_link", "set_attributes", "remove", "remove_tree", "stat", "follow", "read", "list")
+PATHS = ("a", "d", "d/a", "l/a", "root/f", "root/a", "root/secret", "closed/a", "sticky/f", "sticky/a", "sticky/d", "sticky/l/a")
+OWNERS = (None, None, None, "nobody", "root", "daemon")
+
+
+def _set_up_real(root: Path) -> None:
+    root.mkdir()
+    for name, mode in DIRECTORIES.items():
+        (root / name).mkdir()
+        (root / name).chmod(mode)
+    for name, mode in FILES.items():
+        (root / name).write_text("root's")
+        (root / name).chmod(mode)
+    os.chown(root, NOBODY, NOBODY)
+
+
+def _set_up_fake() -> FakeHost:
+    host = FakeHost(user="nobody")
+    host.place_directory("/t", owner="nobody", group="nogroup")
+    for name, mode in DIRECTORIES.items():
+        host.place_directory(f"/t/{name}", mode=mode)
+    for name, mode in FILES.items():
+        host.place(f"/t/{name}", "root's", mode=mode)
+    return host
+
+
+DIRECTORIES = {"root": 0o755, "closed": 0o700, "sticky": 0o1777}
+FILES = {"root/f": 0o644, "root/secret": 0o600, "sticky/f": 0o644}
+
+
+def _compare(parent: Path, seeds: range) -> list[str]:
+    """Where the host in memory and this machine differ, for an ordinary user."""
+    differences = []
+    for seed in seeds:
+        chance = random.Random(seed)
+        fake, real = _set_up_fake(), LocalHost()
+        for _ in range(20):
+            call, path, owner = chance.choice(CALLS), chance.choice(PATHS), chance.choice(OWNERS)
+            mode = chance.choice((0o644, 0o600, 0o755, 0o000, 0o111))
+            said = [_outcome(host, root, call, path, mode, owner) for host, root in ((fake, "/t"), (real, f"{parent}/{seed}"))]
+            if said[0] != said[1]:
+                differences.append(f"seed {seed}: {call} {path} {mode:o} {owner}: {said}")
+                break
+    return differences
+
+
+def _outcome(host: Host, root: str, call: str, path: str, mode: int, owner: str | None) -> object:
+    where = f"{root}/{path}"
+    try:
+        match call:
+            case "write":
+                host.write(where, b"x", mode=mode, owner=owner)
+            case "make_directory":
+                host.make_directory(where, mode=mode, owner=owner)
+            case "make_link":
+                host.make_link(where, "d", owner=owner)
+            case "set_attributes":
+                host.set_attributes(where, mode=mode, owner=owner)
+            case "stat" | "follow":
+                found = getattr(host, call)(where)
+                return found and (found.type, found.mode, found.owner, found.target)
+            case _:
+                return getattr(host, call)(where)
+    except HostError:  # which of two good reasons is told first is not promised
+        return "refused"
+    return None
+
+
+def test_the_fake_ordinary_user_may_what_the_real_one_may(open_path: Path, as_nobody: AsNobody):
+    seeds = range(60)
+    for seed in seeds:
+        _set_up_real(open_path / str(seed))
+    assert as_nobody(lambda: _compare(open_path, seeds)) == "[]"

@@ -64,7 +64,8 @@ class Task:
         return verdict
 
     def apply(self, change: Change[Any], host: Host) -> Applied[Any] | Failed:
-        work = Work(self.params, change, self.pulled_in, self.case.sensitive)
+        hidden = parameters.determined(self.module, frozenset(self.case.sensitive))
+        work = Work(self.params, change, self.pulled_in, tuple(sorted({*hidden, *self.case.sensitive})))
         try:
             (result,) = self.module.apply([work], host)
         except HostError as error:

@@ -73,6 +73,13 @@ def test_a_file_that_was_not_kept_cannot_be_restored() -> None:
     assert isinstance(FILE.restore(FileParams(path="/srv/x"), attributes, was), Change)
 
 
+def test_sensitive_content_is_not_restored_from_its_mask() -> None:
+    was = FileState(path="/srv/x", mode="0644", owner="root", group="root", checksum="b2:1", size=3, content="b2:2")
+    verdict = FILE.restore(FileParams(path="/srv/x", content="y"), ABSENT, was)
+    assert isinstance(verdict, Blocked)
+    assert "sensitive" in verdict.reason
+
+
 def test_what_took_the_place_of_a_created_file_is_not_removed() -> None:
     now = FileState(path="/srv/x", type="directory", mode="0755", owner="root", group="root")
     verdict = FILE.remove(FileParams(path="/srv/x"), now)

@@ -59,6 +59,14 @@ def test_the_underline_is_under_the_value():
     assert tabbed[4] == "  | \t\t^^^^^^"
 
 
+@pytest.mark.parametrize(
+    ("line", "column", "marks"),
+    [('mode = "0\\"99",', 8, 7), ("runing = true", 1, 6), ("x = [1]", 5, 1), ("x = /etc/a.conf y", 5, 11), ("x", 9, 1)],
+)
+def test_without_an_end_the_word_is_underlined(line, column, marks):
+    assert diagnostic_text.render([at(1, column)], {"main.ncl": [line]}).count("^") == marks
+
+
 def test_order_is_by_place_whatever_came_first():
     forward, backward = diagnostic_text.render(SOME, SOURCES), diagnostic_text.render(tuple(reversed(SOME)), SOURCES)
     assert forward == backward

@@ -46,7 +46,7 @@ def test_a_secret_is_nowhere(rich_plan):
         text = plan_text.render(rich_plan, full=full)
         assert SECRET not in text
         assert digest(SECRET.encode())[7:19] not in text
-        assert "content:  (sensitive) -> (sensitive)" in text
+        assert "(sensitive) -> (sensitive)" in text
 
 
 def test_equal_changes_on_many_hosts_once(fleet_plan, golden):
@@ -55,6 +55,20 @@ def test_equal_changes_on_many_hosts_once(fleet_plan, golden):
     assert "on 3,999 hosts (web1, web2, web3 and 3,996 more)" in text
     assert "web7/file.motd will be changed" in text
     assert "web4000" in plan_text.render(fleet_plan, full=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("web1/file.a comes first", "file.a comes first"),
+        ("after web1/file.a, web2/file.a", "after file.a, web2/file.a"),
+        ("/srv/web1/file.txt", "/srv/web1/file.txt"),
+        ("the-web1/file.a", "the-web1/file.a"),
+        ("web1/README", "web1/README"),
+    ],
+)
+def test_a_hosts_own_addresses_lose_it_and_paths_do_not(text, told):
+    assert plan_text.without_host(text, "web1") == told
 
 
 def test_no_changes():

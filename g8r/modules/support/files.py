@@ -216,6 +216,8 @@ def restore(before: FileState | Absent, original: FileState) -> Change[FileState
     if original.type != "file" or (original.content is None and not kept):
         what = "text of at most 256 KiB" if original.type == "file" else f"a regular file but a {paths.word(original.type)}"
         return Blocked(f"{original.path} cannot be put back as it was: it was not {what}, so its content was not kept")
+    if original.content is not None and digest(original.content.encode()) != original.checksum:  # the ledger masks what is sensitive
+        return Blocked(f"{original.path} cannot be put back as it was: its content is sensitive, so it was not kept")
     return Change("create" if isinstance(before, Absent) else "update", before, original)
 
 
@@ -226,12 +228,11 @@ def apply(
     work: Sequence[Work[P, FileState]],
     host: Host,
     content: Callable[[P], bytes | None],
-    secrets: frozenset[str],
 ) -> Iterator[Applied[FileState] | Failed]:
-    """`content` gives the bytes that params want, where they say so; `secrets` are the params that the content is made of."""
+    """`content` gives the bytes that params want, where they say so."""
     for piece in work:
         try:
-            yield _apply(piece, host, content, secret=not secrets.isdisjoint(piece.sensitive))
+            yield _apply(piece, host, content, secret="content" in piece.sensitive)
         except HostError as error:
             yield Failed(str(error))
 

@@ -38,17 +38,17 @@ CASES = [
     case(
         name="a line that its match finds",
         verdict="update",
-        **one(SSHD, SSHD.replace("#Port 22", "Port 2222"), line="Port 2222", match="^#?Port "),
+        **one(SSHD, SSHD.replace("#Port 22", "Port 2222"), line="Port 2222", regex="^#?Port "),
     ),
     case(
         name="the last of several that match",
         verdict="update",
-        **one("x=1\ny\nx=2\n", "x=1\ny\nx=3\n", line="x=3", match="^x="),
+        **one("x=1\ny\nx=2\n", "x=1\ny\nx=3\n", line="x=3", regex="^x="),
     ),
     case(
         name="no line that matches",
         verdict="create",
-        **one("y\n", "y\nx=3\n", line="x=3", match="^x="),
+        **one("y\n", "y\nx=3\n", line="x=3", regex="^x="),
     ),
     case(
         name="before the first that matches",
@@ -59,14 +59,14 @@ CASES = [
     case(name="after the last that matches", verdict="create", **one("a\na\nb\n", "a\na\nc\nb\n", line="c", after="^a$")),
     case(name="after what is not there", verdict="create", **one("a\nb\n", "a\nb\nc\n", line="c", after="^z$")),
     case(name="no UTF-8 stays", verdict="create", **one(b"\xff\xfe\nb\n", b"\xff\xfe\nb\nc\n", line="c")),
-    case(name="no UTF-8 that matches too stays", verdict="update", **one(b"x\xff\nx2\n", b"x\xff\nx3\n", line="x3", match="^x")),
+    case(name="no UTF-8 that matches too stays", verdict="update", **one(b"x\xff\nx2\n", b"x\xff\nx3\n", line="x3", regex="^x")),
     case(
-        name="a match that does not match the line", verdict="blocked", says="does not match", **one("#p\n", "#p\n", line="p", match="^#p$")
+        name="a match that does not match the line", verdict="blocked", says="does not match", **one("#p\n", "#p\n", line="p", regex="^#p$")
     ),
     # absence
     case(name="absent, and gone", verdict="unchanged", **one("a\n", "a\n", line="b", ensure="absent")),
     case(name="absent, and there twice", verdict="delete", **one("b\na\nb\n", "a\n", line="b", ensure="absent")),
-    case(name="absent, all that match", verdict="delete", **one("b1\na\nb2", "a\n", match="^b", ensure="absent")),
+    case(name="absent, all that match", verdict="delete", **one("b1\na\nb2", "a\n", regex="^b", ensure="absent")),
     case(name="absent, and nothing is left", verdict="delete", **one("b\n", "", line="b", ensure="absent")),
     case(
         name="absent, and no file",
@@ -113,7 +113,7 @@ CASES = [
     # backup, validation, secrets
     case(
         name="a backup",
-        params={"path": "/srv/conf", "line": "b", "match": "^[ab]$", "backup": True},
+        params={"path": "/srv/conf", "line": "b", "regex": "^[ab]$", "backup": True},
         before={"/srv/conf": text("a\n", 0o600, "mail", "adm")},
         verdict="update",
         says="is kept beside it",
@@ -133,7 +133,7 @@ CASES = [
     ),
     case(
         name="a secret",
-        params={"path": "/srv/conf", "line": f"password={CANARY}", "match": "^password="},
+        params={"path": "/srv/conf", "line": f"password={CANARY}", "regex": "^password="},
         before={"/srv/conf": text("password=old\n", 0o600)},
         sensitive=("line",),
         verdict="update",
@@ -141,7 +141,7 @@ CASES = [
     ),
     case(
         name="a secret that its match does not match",
-        params={"path": "/srv/conf", "line": f"password={CANARY}", "match": "^token="},
+        params={"path": "/srv/conf", "line": f"password={CANARY}", "regex": "^token="},
         before={"/srv/conf": text("password=old\n", 0o600)},
         sensitive=("line",),
         verdict="blocked",
@@ -149,7 +149,7 @@ CASES = [
     ),
     case(
         name="a secret that its validator refuses",
-        params={"path": "/srv/conf", "line": f"bad {CANARY}", "match": "^bad ", "validate": ["check", "{}"]},
+        params={"path": "/srv/conf", "line": f"bad {CANARY}", "regex": "^bad ", "validate": ["check", "{}"]},
         before={"/srv/conf": text("a\n")},
         sensitive=("line",),
         arrange=validator,
