@@ -151,7 +151,17 @@ def perform(
     with interrupts.caught():
         report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
     _release(session, plan, report)
+    if report.status == "done" and plan.complete:
+        _close_old(session, plan, lease)
     return report
+
+
+def _close_old(session: Session, plan: Plan, lease: Lease) -> None:
+    """Give up runs that never ended: all that they intended has been looked into by this run, which got everything done."""
+    while (old := session.store.open_run(plan.stack, plan.workspace)) is not None:
+        session.store.abandon(lease.fence, old.id, now())
+        for journal in session.journals.values():
+            journal.settle(old.id)
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:

@@ -23,7 +23,7 @@ from g8r.value import Document, Value
 
 if TYPE_CHECKING:
     from g8r.compiler.compile import Compiled
-    from g8r.compiler.evaluate import Loaded
+    from g8r.compiler.evaluate import Loaded, Pending
     from g8r.compiler.selection import Selection
     from g8r.executor.agent import Agent
     from g8r.executor.planning import Planned, Stamp
@@ -61,6 +61,7 @@ class Session:
         self.choice = choice
         self.journals: dict[str, Journal] = {}
         self._blobs: dict[str, bytes] = {}
+        self._pending: Pending | None = None
 
     # ---- places ----
 
@@ -100,23 +101,24 @@ class Session:
 
     # ---- the stack ----
 
-    def load(self) -> Loaded:
-        """Evaluate, check and decode. Raises RejectedError with all mistakes."""
+    def load(self, *, whole: bool = True) -> Loaded:
+        """Evaluate, check and decode. Raises RejectedError with all mistakes. `whole`: it will be compiled, and planned perhaps."""
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
 
-        pending = evaluate.start(
+        self._pending = evaluate.start(
             self.source,
             self.choice.variables,
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import networkx as _networkx  # noqa: F401, ICN001, PLC0415
+        if whole:  # while the child works
+            import networkx as _networkx  # noqa: F401, ICN001, PLC0415
 
-        import g8r.compiler.compile  # noqa: PLC0415 while the child works
-        import g8r.executor.planning  # noqa: F401, PLC0415
+            import g8r.compiler.compile  # noqa: PLC0415
+            import g8r.executor.planning  # noqa: F401, PLC0415
 
-        return pending.finish()
+        return self._pending.finish()
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
@@ -137,9 +139,11 @@ class Session:
         self.journals[host] = journal
         parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
         if connection == "fake":
-            from g8r.executor.fake_host import FakeHost  # noqa: PLC0415
+            from g8r.cli import fakes  # noqa: PLC0415
 
-            return Agent(FakeHost.debian(blobs=self._blobs, remember=0), **parts)  # type: ignore[arg-type] # each part is what its name says
+            kept = self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
+            fake = fakes.wake(kept, self._blobs)
+            return Agent(fake, **parts, sync=lambda _paths: fakes.keep(kept, fake))  # type: ignore[arg-type] # each is what its name says
         if connection not in {"local", None} or (connection is None and host != "localhost"):
             raise reject(
                 "no-connection",
@@ -196,6 +200,15 @@ class Session:
             return path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError):
             raise KeyError(name) from None
+
+    def close(self) -> None:
+        """End the child, and let go of the files."""
+        if self._pending is not None:
+            self._pending.close()
+        for journal in self.journals.values():
+            journal.close()
+        if "store" in self.__dict__:
+            self.store.close()
 
     # ---- plans ----
 

@@ -90,7 +90,8 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
     in_doubt = doubt is not None and doubt.started and not doubt.idempotent and action != "no-op"
     if in_doubt and REPLACE_NOTE not in finding.because:
         action = "unknown"
-    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before
+    unread = finding.judgement == "blocked" and finding.before is None
+    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before and not unread
     step = Step(
         id=str(address),
         address=address,
@@ -168,6 +169,8 @@ def _reason(step: Step, finding: Finding, record: Resource | None) -> Reason:
             return Reason("requested", REPLACE_NOTE)
         case "change" if finding.action == "replace":
             return Reason("replaced", "; ".join(finding.because))
+        case "change" if finding.action == "run" and record is None:
+            return Reason("new", "new")
         case "change" if finding.before is None:
             return Reason("drift", "it is gone; g8r had made it") if step.drifted else Reason("new", "new")
         case "change":

@@ -22,7 +22,7 @@ from g8r.plan import Plan, Step
 from g8r.reference import OutputReference, Reference, host_text, resolve, text_of
 from g8r.selector import Labels
 from g8r.state import Ended, Intent, Resource, ResourceKey, RunStatus, State
-from g8r.value import Document, Partial, Unknown, unknowns
+from g8r.value import Document, Partial, Unknown, Value, unknowns
 
 HEARTBEAT = 10.0
 """Seconds between two signs of life of a long step."""
@@ -237,28 +237,29 @@ class Runner:
         return "failed" if words & {"failed", "skipped", "stale", "unknown"} else "done"
 
     def _stack_outputs(self) -> Document:
-        found = {}
-        for name, value in sorted(self._plan.stack_outputs.items()):
-            resolved = resolve(value, self._lookup)
-            if not unknowns(resolved):
-                found[name] = resolved
-        return found  # type: ignore[return-value] # nothing in it is unknown
-
-    def _lookup(self, reference: Reference) -> Partial:
-        if not isinstance(reference, OutputReference):
-            return Unknown(text_of(reference))
-        if isinstance(reference.host, Labels):
-            hosts = self._plan.selected.get(host_text(reference.host), ())
-            return [self._output(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
-        host = reference.host or next(iter(self._plan.hosts))
-        return self._output(Address(host, reference.kind, reference.name), reference.output)
-
-    def _output(self, address: Address, name: str) -> Partial:
-        known = self._outputs.get(address, {})
-        return cast("Partial", known[name]) if name in known else Unknown(str(address))
+        return resolved_outputs(self._plan, self._outputs)
 
     def _now(self) -> float:
         return self._settings.now() - self._begun
+
+
+def resolved_outputs(plan: Plan, known: Mapping[Address, Document]) -> Document:
+    """The stack's outputs, those that the outputs of its tasks settle."""
+
+    def of(address: Address, name: str) -> Partial:
+        values = known.get(address, {})
+        return cast("Partial", values[name]) if name in values else Unknown(str(address))
+
+    def lookup(reference: Reference) -> Partial:
+        if not isinstance(reference, OutputReference):
+            return Unknown(text_of(reference))
+        if isinstance(reference.host, Labels):
+            hosts = plan.selected.get(host_text(reference.host), ())
+            return [of(Address(host, reference.kind, reference.name), reference.output) for host in hosts]
+        return of(Address(reference.host or next(iter(plan.hosts)), reference.kind, reference.name), reference.output)
+
+    found = {name: resolve(value, lookup) for name, value in sorted(plan.stack_outputs.items())}
+    return {name: cast("Value", value) for name, value in found.items() if not unknowns(value)}
 
 
 def _remembered(plan: Plan, recorded: Mapping[ResourceKey, Resource]) -> dict[str, Document]:
