@@ -1,8 +1,8 @@
 """From document paths to lines: where in the user's files a value was written.
 
 For plain data the loader knows. For Nickel the evaluator is asked with an expression that fails at exactly that value, and its
-report shows the place. Two probes, both lazy (only what is on the way to the value is evaluated, so a large stack costs little
-more than reading it):
+report shows the place. Two probes, both lazy: only what is on the way to the value is evaluated. (Reading the source is left:
+15 ms for a small one, 0.08 s for 2,000 tasks, 0.4 s for 10,000.)
 
 - `(PARENT | { "key" | FailAlways, .. })."key"`: the report shows the field's own expression, `content = vars.env`.
 - `VALUE & 'marker`: a merge that fails shows where the value itself was made. This one works for elements of arrays, and for
