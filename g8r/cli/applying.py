@@ -20,10 +20,10 @@ from g8r.event import Event
 from g8r.executor import store_owner
 from g8r.executor.agent import Agent
 from g8r.executor.ledger import key_of, unfinished
-from g8r.executor.memory import MemoryTransport
+from g8r.executor.memory import MemoryTransport, Transport
 from g8r.executor.orphans import prepare_recorded
 from g8r.executor.ports import Conflict
-from g8r.executor.run import Report, Runner, Settings
+from g8r.executor.run import Control, Report, Runner, Settings
 from g8r.executor.store import SqliteStore
 from g8r.module import Module
 from g8r.outcome import Changed, Outcome, Unchanged, succeeded
@@ -125,7 +125,7 @@ def check(plan: Plan, session: Session, state: State) -> None:
         raise _refused("touched", f"since the plan was made, another run touched {len(touched)} of its resources", f"{names}. {again}")
 
 
-def perform(
+def perform(  # noqa: PLR0913 all that a run touches, handed in
     session: Session,
     plan: Plan,
     agents: Mapping[str, Agent],
@@ -134,16 +134,17 @@ def perform(
     *,
     parallelism: int,
     resume: str | None = None,
+    transport: Transport | None = None,
+    interrupts: Control | None = None,
 ) -> Report:
-    """Perform the plan; with `resume`, go on with that run of it."""
+    """Perform the plan; with `resume`, go on with that run of it. The last two are for who brings their own, as tests do."""
     state = session.state(plan.stack)
     run = resume or f"{now()[:10].replace('-', '')}-{plan.id[:8]}"
     ended = _ended(session.store, run, lease) if resume else {}
     _claim(session, plan)
     if not resume:
         _give_up_unfinished(session, plan, state, lease)
-    transport = MemoryTransport(agents)
-    interrupts = Interrupts()
+    signals = Interrupts()
     settings = Settings(
         run=run,
         now=time.monotonic,
@@ -156,8 +157,8 @@ def perform(
     ledger = RunLedger(session.store, lease, run, session.blobs(plan))
     gc.freeze()
     gc.enable()
-    with interrupts.caught():
-        report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
+    with signals.caught():
+        report = Runner(plan, state, transport or MemoryTransport(agents), ledger, listen, interrupts or signals, settings, ended).run()
     _release(session, plan, report)
     return report
 
