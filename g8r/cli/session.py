@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,12 +18,13 @@ import msgspec
 import g8r
 from g8r import modules
 from g8r.address import Address
-from g8r.diagnostics import Diagnostic, DocumentPath, RejectedError, Span, errors, reject
+from g8r.cli import places
+from g8r.diagnostics import Diagnostic, RejectedError, errors, reject
 from g8r.value import Document, Value
 
 if TYPE_CHECKING:
     from g8r.compiler.compile import Compiled
-    from g8r.compiler.evaluate import Loaded
+    from g8r.compiler.evaluate import Loaded, Pending
     from g8r.compiler.selection import Selection
     from g8r.executor.agent import Agent
     from g8r.executor.planning import Planned, Stamp
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from g8r.state import State
 
 STATE_FOLDER = ".g8r"
-PLACES = 20
-"""How many source places of a Nickel stack are looked up: each takes an evaluation."""
 PLAN_LIFE = timedelta(days=1)
 
 
@@ -64,7 +62,7 @@ class Session:
         self.choice = choice
         self.journals: dict[str, Journal] = {}
         self._blobs: dict[str, bytes] = {}
-        self._places: threading.Thread | None = None
+        self._pending: Pending | None = None
 
     # ---- places ----
 
@@ -104,24 +102,26 @@ class Session:
 
     # ---- the stack ----
 
-    def load(self) -> Loaded:
-        """Evaluate, check and decode. Raises RejectedError with all mistakes."""
+    def load(self, *, whole: bool = True) -> Loaded:
+        """Evaluate, check and decode. Raises RejectedError with all mistakes. `whole`: it will be compiled, and planned perhaps."""
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
 
-        pending = evaluate.start(
+        self._pending = evaluate.start(
             self.source,
             self.choice.variables,
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import g8r.compiler.compile  # noqa: PLC0415 while the child works
-        import g8r.executor.planning  # noqa: F401, PLC0415
-        from g8r.compiler import graph  # noqa: PLC0415
+        if whole:  # while the child works
+            import g8r.compiler.compile  # noqa: PLC0415
+            import g8r.executor.planning  # noqa: F401, PLC0415
+            from g8r.compiler import graph  # noqa: PLC0415
 
-        graph.warm()
-        loaded = pending.finish()
-        self._look_up_places(loaded)
+            graph.warm()
+        loaded = self._pending.finish()
+        if len(loaded.stack.tasks) <= places.MOST:
+            loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
@@ -143,9 +143,11 @@ class Session:
         self.journals[host] = journal
         parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
         if connection == "fake":
-            from g8r.executor.fake_host import FakeHost  # noqa: PLC0415
+            from g8r.cli import fakes  # noqa: PLC0415
 
-            return Agent(FakeHost.debian(blobs=self._blobs, remember=0), **parts)  # type: ignore[arg-type] # each part is what its name says
+            kept = self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
+            fake = fakes.wake(kept, self._blobs)
+            return Agent(fake, **parts, sync=lambda _paths: fakes.keep(kept, fake))  # type: ignore[arg-type] # each is what its name says
         if connection not in {"local", None} or (connection is None and host != "localhost"):
             raise reject(
                 "no-connection",
@@ -203,6 +205,15 @@ class Session:
         except (OSError, UnicodeDecodeError):
             raise KeyError(name) from None
 
+    def close(self) -> None:
+        """End the child, and let go of the files."""
+        if self._pending is not None:
+            self._pending.close()
+        for journal in self.journals.values():
+            journal.close()
+        if "store" in self.__dict__:
+            self.store.close()
+
     # ---- plans ----
 
     def state(self, stack: str) -> State:
@@ -248,32 +259,7 @@ class Session:
         """With the spans of those that have none yet."""
         from g8r.compiler.locate import with_spans  # noqa: PLC0415 see above
 
-        self._await_places()
-        return tuple(_near(diagnostic) for diagnostic in with_spans(found, loaded.locator))
-
-    def places(self, loaded: Loaded) -> Callable[[Sequence[DocumentPath]], dict[DocumentPath, Span]]:
-        """What finds the source places of document paths."""
-        self._await_places()
-
-        def find(paths: Sequence[DocumentPath]) -> dict[DocumentPath, Span]:
-            if loaded.locator.costly and len(paths) > PLACES:
-                return {}
-            return {path: near(span) for path, span in loaded.locator.locate(paths, most=None).items()}
-
-        return find
-
-    def _look_up_places(self, loaded: Loaded) -> None:
-        """In a small Nickel stack, let the child look up the places of all tasks while the rest goes on here."""
-        tasks = loaded.stack.tasks
-        if loaded.locator.costly and len(tasks) <= PLACES:
-            paths = [("tasks", task.kind, task.name) for task in tasks]
-            self._places = threading.Thread(target=loaded.locator.locate, args=(paths,), name="places", daemon=True)
-            self._places.start()
-
-    def _await_places(self) -> None:
-        if self._places is not None:
-            self._places.join()
-            self._places = None
+        return tuple(with_spans(found, loaded.locator))
 
     def selection(self, compiled: Compiled, state: State) -> Selection:
         from g8r.compiler.selection import select  # noqa: PLC0415 see above
@@ -316,18 +302,6 @@ class Session:
     def adopt_blobs(self, blobs: Mapping[str, bytes]) -> None:
         """Take the blobs of a saved plan for what its steps fetch."""
         self._blobs |= blobs
-
-
-def near(span: Span) -> Span:
-    """With its file as seen from the working folder, where it is below that: what a user would type."""
-    file = Path(span.file)
-    below = file.is_absolute() and file.is_relative_to(Path.cwd())
-    return msgspec.structs.replace(span, file=str(file.relative_to(Path.cwd()))) if below else span
-
-
-def _near(diagnostic: Diagnostic) -> Diagnostic:
-    related = tuple(msgspec.structs.replace(other, span=near(other.span)) if other.span else other for other in diagnostic.related)
-    return msgspec.structs.replace(diagnostic, span=near(diagnostic.span) if diagnostic.span else None, related=related)
 
 
 def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:

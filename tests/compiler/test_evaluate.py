@@ -13,7 +13,7 @@ from conftest import NICKEL
 
 from g8r.compiler import evaluate, evaluator
 from g8r.compiler.evaluator import Died, Limits, Reported
-from g8r.compiler.source import Source, find_source
+from g8r.compiler.source import find_source
 from g8r.diagnostics import RejectedError
 from g8r.value import digest
 
@@ -354,11 +354,11 @@ def test_one_child_answers_many(embedded):
 def test_find_source(tmp_path):
     stack = tmp_path / "main.yaml"
     stack.write_text("name: s")
-    assert find_source(tmp_path) == find_source(stack) == Source(stack, "yaml")
+    assert find_source(tmp_path) == find_source(stack) == stack
     (tmp_path / "stack.ncl").write_text("{}")
-    assert find_source(tmp_path).path == stack, "main.* comes before stack.*"
+    assert find_source(tmp_path) == stack, "main.* comes before stack.*"
     stack.unlink()
-    assert find_source(str(tmp_path)) == Source(tmp_path / "stack.ncl", "nickel")
+    assert find_source(str(tmp_path)) == tmp_path / "stack.ncl"
 
 
 @pytest.mark.parametrize(
