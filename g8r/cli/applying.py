@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import signal
 import socket
@@ -12,6 +13,7 @@ from types import FrameType
 
 import g8r
 from g8r import modules
+from g8r.cli import console
 from g8r.cli.session import Session, now
 from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
@@ -26,7 +28,7 @@ from g8r.executor.store import SqliteStore
 from g8r.module import Module
 from g8r.outcome import Changed, Outcome, Unchanged, succeeded
 from g8r.plan import PLAN_FORMAT, Plan, Step
-from g8r.state import Ended, Intent, Lease, ResourceKey, Run, RunStatus, State
+from g8r.state import Ended, Intent, Lease, Owed, ResourceKey, Run, RunStatus, State
 from g8r.value import Document
 
 LEASE_LIFE = 60.0
@@ -75,7 +77,8 @@ class RunLedger:
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        self._store.begin(self._lease.fence, run, plan, intents, (), self._blobs)
+        owed = [Owed(step.address, step.verb, self._run, step.reason.text) for step in plan.steps if step.owed]
+        self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
         self._store.record(self._lease.fence, self._run, ended)
@@ -148,8 +151,11 @@ def perform(
         idempotent=_idempotent,
         parallelism=parallelism,
         resumed=resume is not None,
+        flush=console.flush,
     )
     ledger = RunLedger(session.store, lease, run, session.blobs(plan))
+    gc.freeze()
+    gc.enable()
     with interrupts.caught():
         report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
     _release(session, plan, report)
@@ -157,14 +163,14 @@ def perform(
 
 
 def _give_up_unfinished(session: Session, plan: Plan, state: State, lease: Lease) -> None:
-    """Runs that never ended are over now: this plan has looked into what they did, and the ledger keeps what it has not."""
-    open_run = session.store.open_run(plan.stack, plan.workspace)
-    if open_run is None:
+    """A run that never ended is over now: this plan has looked into what it did, and the ledger keeps what it has not."""
+    old = session.store.open_run(plan.stack, plan.workspace)
+    if old is None:
         return
-    entries = unfinished(state, plan, [session.store.plan_of(open_run.id)])
+    entries = unfinished(state, plan, session.store.plan_of(old.id))
     if entries:
         session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
-    session.store.abandon(lease.fence, open_run.id, now())
+    session.store.abandon(lease.fence, old.id, now())
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:

@@ -91,7 +91,8 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
     in_doubt = bool(doubtful_run) and action != "no-op"
     if in_doubt and REPLACE_NOTE not in finding.because:
         action = "unknown"
-    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before
+    unread = finding.judgement == "blocked" and finding.before is None
+    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before and not unread
     step = Step(
         id=str(address),
         address=address,

@@ -93,11 +93,11 @@ def _unfired(outcome: Outcome) -> bool:
     return isinstance(outcome, Unchanged) and outcome.note.startswith("nothing that it waits for")
 
 
-def unfinished(state: State, plan: Plan, earlier: Iterable[Plan]) -> list[Entry]:
-    """What the ledger must keep of runs that never ended, before they are given up for a run of this plan.
+def unfinished(state: State, plan: Plan, old: Plan) -> list[Entry]:
+    """What the ledger must keep of a run that never ended, of the plan `old`, before it is given up for a run of this plan.
 
-    That is: what they began and must not be done twice, what they may have made outside of this plan, and the triggers that are owed for
-    what they may have changed outside of it. What this plan covers, it settles itself.
+    That is: what it began and must not be done twice, what it may have made outside of this plan, and the triggers that are owed for
+    what it may have changed outside of it. What this plan covers, it settles itself.
     """
     covered = {key_of(step) for step in plan.steps if not step.verb}
     kept: list[Entry] = []
@@ -108,11 +108,10 @@ def unfinished(state: State, plan: Plan, earlier: Iterable[Plan]) -> list[Entry]
             kept.append(Recorded(msgspec.structs.replace(intent.record, state=None)))
     planned = {step.id for step in plan.steps}
     doubtful = {intent.step for intent in state.intents} - planned
-    for old in earlier:
-        for step in old.steps:
-            sources = sorted(doubtful & set(step.waits_for))
-            if sources and step.id not in planned:
-                kept.append(Owes(Owed(step.address, step.verb, old.id, f"{', '.join(sources)} may have changed in a run that did not end")))
+    for step in old.steps:
+        sources = sorted(doubtful & set(step.waits_for))
+        if sources and step.id not in planned:
+            kept.append(Owes(Owed(step.address, step.verb, old.id, f"{', '.join(sources)} may have changed in a run that did not end")))
     return kept
 
 

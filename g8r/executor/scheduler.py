@@ -42,6 +42,7 @@ class Scheduler:
         self._dependents: dict[str, list[str]] = {}
         self._tainted: dict[str, str] = {}
         self._running: dict[str, Batch] = {}
+        self._left: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._locks: dict[str, set[str]] = {}
         self._free: deque[str] = deque()
@@ -107,7 +108,9 @@ class Scheduler:
 
     def _release(self, identifier: str) -> None:
         batch = self._running.pop(identifier)
-        if not any(step.id in self._running for step in batch.steps):
+        first = batch.steps[0].id
+        self._left[first] -= 1
+        if self._left[first] == 0:
             self._busy[batch.host] -= 1
             self._locks[batch.host] -= set(batch.steps[0].locks)
 
@@ -122,6 +125,7 @@ class Scheduler:
             self._busy[host] = self._busy.get(host, 0) + 1
             held |= locks
             self._running |= {step.id: batch for step in batch.steps}
+            self._left[batch.steps[0].id] = len(batch.steps)
             found.append(batch)
         return found
 

@@ -1,5 +1,6 @@
 """From a source to a Stack: the languages, overrides, and every way in which evaluation fails."""
 
+import contextlib
 import os
 import signal
 import time
@@ -321,8 +322,8 @@ def test_both_evaluators_say_the_same(load, monkeypatch, case):
             answers.append((loaded.document, loaded.stack, loaded.config_digest))
         except RejectedError as refused:
             answers.append(refused.diagnostics)
-            assert all(diagnostic.span is not None for diagnostic in refused.diagnostics)
     assert answers[0] == answers[1]
+    assert case in corpus.GOOD or all(diagnostic.span is not None for diagnostic in answers[0])
 
 
 @pytest.mark.parametrize(
@@ -438,10 +439,8 @@ class TestCache:
         source, cache = tmp_path / "main.ncl", tmp_path / "cache"
         (tmp_path / "a.json").write_text("1")
         source.write_text(text)
-        try:
+        with contextlib.suppress(RejectedError):
             self.start(toy_contracts, source, cache)
-        except RejectedError:
-            pass
         assert not cache.exists() or list(cache.iterdir()) == []
 
     def test_errors_are_not_kept(self, toy_contracts, tmp_path, embedded):

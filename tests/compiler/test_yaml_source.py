@@ -136,9 +136,8 @@ PLAIN = st.recursive(
 
 @given(PLAIN)
 def test_what_pyyaml_writes_is_read_back(written):
-    assert value(yaml.safe_dump({"v": written}, allow_unicode=True, default_style='"' if isinstance(written, str) else None)) == {
-        "v": written
-    } or ("<<" in repr(written))
+    text = yaml.safe_dump({"v": written}, allow_unicode=True, default_style='"')  # plain, it would write by YAML 1.1
+    assert value(text) == {"v": written}
 
 
 @given(PLAIN)
