@@ -134,7 +134,9 @@ class Scheduler:
         self.outcomes[identifier] = outcome
         self._log.append(identifier)
         step = self.steps[identifier]
-        if not succeeded(outcome):
+        if isinstance(outcome, Skipped) and outcome.because in self.steps:
+            self._tainted[identifier] = outcome.because
+        elif not succeeded(outcome):
             self._tainted[identifier] = identifier
         elif step.action in QUIET and any(name in self._tainted for name in step.needs):
             self._tainted[identifier] = next(self._tainted[name] for name in step.needs if name in self._tainted)
