@@ -177,7 +177,9 @@ def _refuse_frozen(chosen: dict[str, Any], file: Path, *, resume: bool) -> None:
     if given or resume:
         option = "--resume" if resume else {"variables": "--var", "variable_files": "--vars", "import_paths": "--import-path"}.get(given[0])
         named = option or f"--{given[0].replace('_', '-')}"
-        raise reject("plan-frozen", f"{named} means nothing for the saved plan {file}", "It is applied as it is. Plan again with the option.")
+        raise reject(
+            "plan-frozen", f"{named} means nothing for the saved plan {file}", "It is applied as it is. Plan again with the option."
+        )
 
 
 def _approved(question: str, how: How) -> bool:

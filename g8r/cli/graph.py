@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("graph")
 @options.source_argument
-@click.option(
-    "--format", "form", type=click.Choice(["dot", "mermaid", "svg", "json"]), help="By default what FILE ends in, else dot."
-)
+@click.option("--format", "form", type=click.Choice(["dot", "mermaid", "svg", "json"]), help="By default what FILE ends in, else dot.")
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
 @options.source_options
 def command(*, form: str | None, out: Path | None, **chosen: Any) -> int:  # noqa: ANN401 click's

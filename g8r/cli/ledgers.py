@@ -23,7 +23,9 @@ def stack_name(session: Session) -> str:
         if len(names) != 1:
             raise
         first = rejected.diagnostics[0].summary
-        console.tell([console.note("source-unread", f"the stack cannot be read: {first}", f'This is of "{names[0]}", which the state knows.')])
+        console.tell(
+            [console.note("source-unread", f"the stack cannot be read: {first}", f'This is of "{names[0]}", which the state knows.')]
+        )
         return names[0]
 
 
@@ -43,4 +45,3 @@ def resources(state: State, pattern: str) -> list[Resource]:
 def unknown(pattern: str, known: Iterable[Address], detail: str) -> RejectedError:
     names = {str(address) if "/" in pattern else address.task for address in known}
     return reject("unknown-address", f'unknown address "{pattern}"', f"{detail}{did_you_mean(pattern, names)}")
-

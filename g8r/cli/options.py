@@ -61,12 +61,30 @@ _STATE = (
 
 _SELECTION = (
     click.option("--on", metavar="SELECTOR", help='Only these hosts: a name or glob, or labels such as "role=web,env!=dev".'),
-    click.option("--target", multiple=True, metavar="ADDR", shell_complete=completing.addresses, help="Only this task and what it needs; a glob may be given."),
-    click.option("--exclude", multiple=True, metavar="ADDR", shell_complete=completing.addresses, help="Not this task, nor what needs it; a glob may be given."),
+    click.option(
+        "--target",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Only this task and what it needs; a glob may be given.",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Not this task, nor what needs it; a glob may be given.",
+    ),
 )
 
 _PLANNING = (
-    click.option("--replace", multiple=True, metavar="ADDR", shell_complete=completing.addresses, help="Make this task's resource anew, or run its command again."),
+    click.option(
+        "--replace",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Make this task's resource anew, or run its command again.",
+    ),
     click.option("--refresh-only", is_flag=True, help="Change nothing; only take note of what is there."),
     click.option("--allow-empty", is_flag=True, help="Allow a stack without tasks, or a selector that stopped matching, to destroy."),
 )

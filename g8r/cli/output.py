@@ -72,7 +72,11 @@ def _raw(name: str, value: Value) -> str:
         case bool() | int() | float():
             return msgspec.json.encode(value).decode()
         case _:
-            raise reject("not-raw", f"the output {name} is no plain value", f"Only texts, numbers and booleans can be shown with --raw. Use `g8r output {name} --json`.")
+            raise reject(
+                "not-raw",
+                f"the output {name} is no plain value",
+                f"Only texts, numbers and booleans can be shown with --raw. Use `g8r output {name} --json`.",
+            )
 
 
 def _described(state: State, name: str) -> dict[str, Any]:

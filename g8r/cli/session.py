@@ -134,7 +134,6 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
-
         from g8r.executor.journal import MemoryJournal  # noqa: PLC0415
 
         journal = MemoryJournal() if connection == "fake" else self.journal(host)

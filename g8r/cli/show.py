@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from g8r.cli import console, options, saved
+from g8r.cli import options, saved
 from g8r.cli.plan import show, show_json
 from g8r.diagnostics import reject
 

@@ -26,7 +26,9 @@ class Checked(msgspec.Struct, frozen=True):
 
 @click.command("validate")
 @options.source_argument
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True, help="For whom.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True, help="For whom."
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @options.source_options
 def command(*, form: str, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's

@@ -169,9 +169,7 @@ def _reason(step: Step, finding: Finding, record: Resource | None) -> Reason:
             return Reason("requested", REPLACE_NOTE)
         case "change" if finding.action == "replace":
             return Reason("replaced", "; ".join(finding.because))
-        case "change" if finding.action == "run" and record is None:
-            return Reason("new", "new")
-        case "change" if finding.before is None:
+        case "change" if finding.before is None or (finding.action == "run" and record is None):
             return Reason("drift", "it is gone; g8r had made it") if step.drifted else Reason("new", "new")
         case "change":
             return _update_reason(step, record)
