@@ -33,7 +33,8 @@ class Kind(msgspec.Struct, frozen=True):
 class Ground(msgspec.Struct, frozen=True):
     """All that steps are made from. `tasks` are those to plan, in topological order; `findings` has one for each.
 
-    `every` has the tasks outside of the selection, too; `replace` those that the user wants made anew, or run again. `seal` gives the params of a task with sensitive values sealed, and the names of those.
+    `every` has the tasks outside of the selection, too; `replace` those that the user wants made anew, or run again. `seal` gives the
+    params of a task with sensitive values sealed, and the names of those.
     """
 
     tasks: Mapping[Address, CatalogTask]
