@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from g8r.cli import console, options
+from g8r.cli import console, options, places, saved
 from g8r.cli.session import Session
 from g8r.diagnostics import reject
 from g8r.outcome import Failure, Stale
-from g8r.plan import Plan
+
+if TYPE_CHECKING:
+    from g8r.compiler.evaluate import Loaded
+    from g8r.executor.run import Report
+    from g8r.plan import Plan
+    from g8r.render.progress_json import JsonProgress
+    from g8r.state import Lease
 
 STALE = 3
 INTERRUPTED = 130
 
+_FROZEN = ("variables", "variable_files", "import_paths", "on", "target", "exclude", "replace", "refresh_only", "allow_empty")
+
 
 @click.command("apply")
-@options.source_argument
+@click.argument("source", metavar="[STACK|PLANFILE]", default=".", type=click.Path(path_type=Path))
 @click.option("--yes", "--auto-approve", "-y", "yes", is_flag=True, help="Do not ask.")
 @click.option("--resume", is_flag=True, help="Go on with the last run, which did not get done.")
 @click.option("--skip-blocked", is_flag=True, help="Apply what can be, and leave out what is blocked.")
@@ -30,85 +37,125 @@ INTERRUPTED = 130
 @options.source_options
 @options.state_options
 def command(*, source: Path, yes: bool, resume: bool, skip_blocked: bool, parallelism: int, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
-    r"""Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan.
+    r"""Make the machine as the stack says: plan, ask, apply. With a saved plan, do exactly that plan, and ask nothing.
 
     \b
     Examples:
       g8r apply
       g8r apply p.g8r
       g8r apply --yes --var env=prod
+      g8r apply --resume
+
+    \b
+    Exit codes: 0 done, or nothing to do; 1 error, or not approved; 3 the plan is stale or refused; 130 interrupted.
     """
-    if resume:
-        return resumed(options.session({**chosen, "source": source}), parallelism=parallelism, as_json=as_json)
-    if source.is_file() and _is_plan(source):
-        return saved(
-            options.session({**chosen, "source": source}), source, skip_blocked=skip_blocked, parallelism=parallelism, as_json=as_json
-        )
     session = options.session({**chosen, "source": source})
-    return planned(session, yes=yes, skip_blocked=skip_blocked, parallelism=parallelism, as_json=as_json, question="Apply this plan?")
+    with console.streaming(as_json=as_json) as stream:
+        how = How(parallelism=parallelism, skip_blocked=skip_blocked, stream=stream)
+        if saved.is_plan(source):
+            _refuse_frozen(chosen, source, resume=resume)
+            return apply_saved(session, source, how)
+        if resume:
+            return resumed(session, how)
+        return planned(session, how, yes=yes, question="Do you want to apply this plan?")
 
 
-def planned(session: Session, *, yes: bool, skip_blocked: bool, parallelism: int, as_json: bool, question: str) -> int:
+class How:
+    """How a plan is to be applied, whatever plan it is."""
+
+    def __init__(self, *, parallelism: int = 10, skip_blocked: bool = False, stream: JsonProgress | None = None) -> None:
+        self.parallelism = parallelism
+        self.skip_blocked = skip_blocked
+        self.stream = stream
+
+
+def planned(session: Session, how: How, *, yes: bool, question: str) -> int:
     """Plan, ask, apply; one lease over all of it."""
     from g8r.cli.applying import leased  # noqa: PLC0415 imports what only applying needs
-    from g8r.executor.planning import with_spans  # noqa: PLC0415
 
-    with leased(session, "apply") as lease:
-        made, loaded = session.plan(durable=True)
-        plan = with_spans(made, session.places(loaded))
-        console.tell(made.diagnostics)
+    with leased(session, "destroy" if session.choice.destroy else "apply") as lease:
+        plan, loaded = _made(session, how)
         loaded.close()
-        if not as_json:
+        if how.stream is None:
             _show(plan)
-        _refuse_blocked(plan, skip_blocked=skip_blocked)
-        if plan.summary().any and not yes and not _agreed(question, as_json=as_json):
-            console.write("Nothing was changed.\n")
+        else:
+            how.stream.planned(plan)
+        _refuse_blocked(plan, how)
+        if not plan.summary().any:
+            return 0 if _settled(session, plan) else perform(session, plan, lease, how, quiet=True)
+        if not yes and not _approved(question, how):
+            console.write("Not approved. Nothing was changed.\n")
             return 1
-        return _perform(session, plan, lease, parallelism=parallelism, as_json=as_json)
+        return perform(session, plan, lease, how)
 
 
-def saved(session: Session, file: Path, *, skip_blocked: bool, parallelism: int, as_json: bool) -> int:
+def apply_saved(session: Session, file: Path, how: How) -> int:
     """Apply a saved plan: its stack is not read."""
     from g8r.cli.applying import check, leased  # noqa: PLC0415 imports what only applying needs
-    from g8r.executor import plan_file, sealing  # noqa: PLC0415
 
-    plan, blobs = plan_file.read(file, sealing.load_key(session.state_folder / "key"))
-    session.adopt_blobs(blobs)
-    session = _in_workspace(session, plan)
+    plan = saved.opened(session, file)
     with leased(session, "apply") as lease:
         check(plan, session, session.store.load(plan.stack, plan.workspace))
-        _refuse_blocked(plan, skip_blocked=skip_blocked)
+        _refuse_blocked(plan, how)
+        if how.stream is not None:
+            how.stream.planned(plan)
         session.agents_by_host = session.agents(dict(plan.connections))
-        return _perform(session, plan, lease, parallelism=parallelism, as_json=as_json)
+        return perform(session, plan, lease, how)
 
 
-def resumed(session: Session, *, parallelism: int, as_json: bool) -> int:
+def resumed(session: Session, how: How) -> int:
     """Go on with the last run of this stack, with its own plan ([A-resume])."""
     from g8r.cli.applying import leased  # noqa: PLC0415 imports what only applying needs
+    from g8r.cli.ledgers import stack_name  # noqa: PLC0415
 
-    with leased(session, "apply --resume") as lease, session.load() as loaded:
-        runs = session.store.runs(loaded.stack.name, session.choice.workspace, 1)
-        if not runs:
-            raise reject("nothing-to-resume", "there is no run to resume", "Start one with `g8r apply`.")
+    name = stack_name(session)
+    runs = session.store.runs(name, session.choice.workspace, 1)
+    if not runs:
+        raise reject("nothing-to-resume", "there is no run to resume", "Start one with `g8r apply`.")
+    with leased(session, "apply --resume") as lease:
         plan = session.store.plan_of(runs[0].id)
         session.adopt_blobs(session.store.blobs_of(runs[0].id))
         session.key(make=True)
         session.agents_by_host = session.agents(dict(plan.connections))
-        return _perform(session, plan, lease, parallelism=parallelism, as_json=as_json, resume=runs[0].id)
+        return perform(session, plan, lease, how, resume=runs[0].id)
 
 
-def _perform(session: Session, plan: Plan, lease: Any, *, parallelism: int, as_json: bool, resume: str | None = None) -> int:  # noqa: ANN401 a Lease
-    from g8r.cli.applying import perform  # noqa: PLC0415 imports what only applying needs
+def perform(session: Session, plan: Plan, lease: Lease, how: How, *, resume: str | None = None, quiet: bool = False) -> int:
+    """Perform the plan and tell of it; the exit code."""
+    from g8r.cli import applying  # noqa: PLC0415 imports what only applying needs
 
-    listen = console.listener(as_json=as_json, plan=plan)
-    report = perform(session, plan, session.agents_by_host, lease, listen, parallelism=parallelism, resume=resume)
-    if report.status == "interrupted":
-        return INTERRUPTED
-    if report.status == "done":
-        return 0
-    outcomes = list(report.outcomes.values())
-    only_stale = any(isinstance(outcome, Stale) for outcome in outcomes) and not any(isinstance(outcome, Failure) for outcome in outcomes)
-    return STALE if only_stale else 1
+    with console.listening(how.stream, quiet=quiet) as listen:
+        report = applying.perform(session, plan, session.agents_by_host, lease, listen, parallelism=how.parallelism, resume=resume)
+    return _code(report)
+
+
+def _code(report: Report) -> int:
+    match report.status:
+        case "interrupted":
+            return INTERRUPTED
+        case "done":
+            return 0
+        case _:
+            outcomes = list(report.outcomes.values())
+            failed = any(isinstance(outcome, Failure) for outcome in outcomes)
+            return STALE if not failed and any(isinstance(outcome, Stale) for outcome in outcomes) else 1
+
+
+def _made(session: Session, how: How) -> tuple[Plan, Loaded]:
+    made, loaded = session.plan(durable=True)
+    console.tell(made.diagnostics, how.stream)
+    return places.placed(made, loaded), loaded
+
+
+def _settled(session: Session, plan: Plan) -> bool:
+    """Whether the ledger says already what this plan would have it say: a run of it would leave no trace but itself."""
+    from g8r.executor.stack_outputs import known_outputs  # noqa: PLC0415 imports what only applying needs
+
+    store = session.store
+    if any(step.reason.code != "none" for step in plan.steps) or store.open_run(plan.stack, plan.workspace) is not None:
+        return False
+    outputs = known_outputs(plan.stack_outputs, plan.selected, {step.address: step.outputs for step in plan.steps if not step.verb})
+    return store.load(plan.stack, plan.workspace).outputs == outputs
 
 
 def _show(plan: Plan) -> None:
@@ -117,30 +164,26 @@ def _show(plan: Plan) -> None:
     show(plan)
 
 
-def _refuse_blocked(plan: Plan, *, skip_blocked: bool) -> None:
-    if plan.blocked and not skip_blocked:
+def _refuse_blocked(plan: Plan, how: How) -> None:
+    if plan.blocked and not how.skip_blocked:
         names = ", ".join(step.id for step in plan.blocked[:5])
         detail = f"{names}. Mend that first, or apply the rest with --skip-blocked."
         raise reject("blocked", f"the plan is blocked in {len(plan.blocked)} place{'s' if len(plan.blocked) > 1 else ''}", detail)
 
 
-def _agreed(question: str, *, as_json: bool) -> bool:
-    if as_json or not sys.stdin.isatty():
-        raise reject("not-approved", "nobody can be asked to approve the plan", "Apply a saved plan, or say --yes.")
-    return click.confirm(f"\n{question}", default=False)
+def _refuse_frozen(chosen: dict[str, Any], file: Path, *, resume: bool) -> None:
+    """A saved plan is applied as it is: options that would make it another are a mistake."""
+    given = [name for name in _FROZEN if chosen.get(name)]
+    if given or resume:
+        option = "--resume" if resume else {"variables": "--var", "variable_files": "--vars", "import_paths": "--import-path"}.get(given[0])
+        named = option or f"--{given[0].replace('_', '-')}"
+        raise reject(
+            "plan-frozen", f"{named} means nothing for the saved plan {file}", "It is applied as it is. Plan again with the option."
+        )
 
 
-def _is_plan(file: Path) -> bool:
-    """A zip, or named as one of ours: a damaged plan file must not be taken for a stack."""
-    if file.suffix == ".g8r":
-        return True
-    with file.open("rb") as opened:
-        return opened.read(4) == b"PK\x03\x04"
-
-
-def _in_workspace(session: Session, plan: Plan) -> Session:
-    """The session of the plan's own workspace: a plan says itself where it belongs."""
-    import msgspec  # noqa: PLC0415 for one call
-
-    session.choice = msgspec.structs.replace(session.choice, workspace=plan.workspace)
-    return session
+def _approved(question: str, how: How) -> bool:
+    unasked = "Plan with `-o FILE` and apply that, or say --yes."
+    if how.stream is not None:
+        raise reject("not-approved", "nobody can be asked to approve this", unasked)
+    return console.agreed(question, unasked=unasked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import signal
 import socket
@@ -12,6 +13,7 @@ from types import FrameType
 
 import g8r
 from g8r import modules
+from g8r.cli import console
 from g8r.cli.session import Session, now
 from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
@@ -26,7 +28,7 @@ from g8r.executor.store import SqliteStore
 from g8r.module import Module
 from g8r.outcome import Changed, Outcome, Unchanged, succeeded
 from g8r.plan import PLAN_FORMAT, Plan, Step
-from g8r.state import Ended, Intent, Lease, ResourceKey, Run, RunStatus, State
+from g8r.state import Ended, Intent, Lease, Owed, ResourceKey, Run, RunStatus, State
 from g8r.value import Document
 
 LEASE_LIFE = 60.0
@@ -65,17 +67,23 @@ class Interrupts:
 class RunLedger:
     """The store as one run sees it: with its fence and the clock."""
 
-    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes]) -> None:
+    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes], owed: Sequence[Owed]) -> None:
         self._store = store
         self._lease = lease
         self._run = run
         self._blobs = blobs
+        self._owed = {(debt.address, debt.verb) for debt in owed}
         self._renewed = time.monotonic()
 
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        self._store.begin(self._lease.fence, run, plan, intents, (), self._blobs)
+        owed = [
+            Owed(step.address, step.verb, self._run, step.reason.text)
+            for step in plan.steps
+            if step.owed and (step.address, step.verb) not in self._owed
+        ]
+        self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
         self._store.record(self._lease.fence, self._run, ended)
@@ -122,7 +130,7 @@ def check(plan: Plan, session: Session, state: State) -> None:
         raise _refused("touched", f"since the plan was made, another run touched {len(touched)} of its resources", f"{names}. {again}")
 
 
-def perform(
+def perform(  # noqa: PLR0913 all that a run touches, handed in
     session: Session,
     plan: Plan,
     agents: Mapping[str, Agent],
@@ -150,8 +158,11 @@ def perform(
         idempotent=_idempotent,
         parallelism=parallelism,
         resumed=resume is not None,
+        flush=console.flush,
     )
-    ledger = RunLedger(session.store, lease, run, session.blobs(plan))
+    ledger = RunLedger(session.store, lease, run, session.blobs(plan), state.owed)
+    gc.freeze()
+    gc.enable()
     with signals.caught():
         report = Runner(plan, state, transport or MemoryTransport(agents), ledger, listen, interrupts or signals, settings, ended).run()
     _release(session, plan, report)
@@ -206,7 +217,7 @@ def _claim(session: Session, plan: Plan) -> None:
 def _managed(plan: Plan) -> dict[str, list[ResourceKey]]:
     found: dict[str, list[ResourceKey]] = {}
     for step in plan.steps:
-        if not step.verb and step.wish is None and step.action != "blocked":
+        if not step.verb and step.wish is None and step.action != "blocked" and not modules.load(step.address.kind).of_stack:
             found.setdefault(step.address.host, []).append(key_of(step))
     return found
 

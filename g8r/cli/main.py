@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import io
+import itertools
 import os
+import signal
 import sys
 from typing import Any, Final
 
@@ -87,34 +91,81 @@ def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives
 
 def run() -> None:
     """The console script. No traceback reaches a user; a bug's is kept in a file that the message names."""
-    sys.exit(_run(sys.argv[1:]))
+    gc.disable()  # a command is short and its graphs live to its end; `apply` turns it on again before a run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = _run(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to do: a Ctrl-C from here on just ends it
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", arguments)
+    try:
+        code = _ran(arguments, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unheard()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return EXIT_INTERRUPTED
+    except OSError as full:
+        sys.stderr.write(f"error: cannot write the output: {full.strerror}\n")
+        return _unheard()
+    return code
+
+
+def _ran(arguments: list[str], *, as_json: bool) -> int:
     try:
         result: Any = main.main(arguments, prog_name="g8r", standalone_mode=False)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as mistake:
+        if as_json:
+            return _told(_usage(mistake), as_json=True)
         mistake.show()
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; nothing more was started\n")
-        return EXIT_INTERRUPTED
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
-    except Exception as error:  # noqa: BLE001 the last boundary: a bug is told as one, and kept
-        return _told(error)
+        raise
+    except Exception as error:  # noqa: BLE001 the last boundary: whatever it is, the user is told in words
+        return _told(error, as_json=as_json)
     return result if isinstance(result, int) else 0
 
 
-def _told(error: Exception) -> int:
+def _unheard() -> int:
+    """Nobody reads on: what is still to be written goes nowhere, so that nothing complains at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_ERROR
+
+
+def _usage(mistake: click.ClickException) -> Exception:
+    from g8r.diagnostics import reject  # noqa: PLC0415 only errors need it
+
+    context = getattr(mistake, "ctx", None)
+    command = context.command_path if context is not None else "g8r"
+    return reject("usage", mistake.format_message(), f"See `{command} --help`.")
+
+
+def _told(error: Exception, *, as_json: bool) -> int:
     from g8r.cli import console  # noqa: PLC0415 only errors need it
     from g8r.diagnostics import RejectedError  # noqa: PLC0415
 
-    if isinstance(error, RejectedError):
-        console.tell(error.diagnostics)
-        return error.exit_code
-    console.tell_bug(error)
-    return EXIT_ERROR
+    code = EXIT_ERROR
+    match error:
+        case RejectedError():
+            found, code = error.diagnostics, error.exit_code
+        case OSError():
+            name = f" {error.filename}" if error.filename else ""
+            found = (console.failure("system", f"the system refuses{name}: {error.strerror or error}", "Nothing more was started."),)
+        case MemoryError():
+            found = (console.failure("memory", "there is not enough memory", "Nothing more was started."),)
+        case _:
+            found = (console.tell_bug(error),)
+    if as_json:
+        console.tell_json(found)
+    else:
+        console.tell(found)
+    return code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from g8r.cli import completing
 from g8r.cli.session import Choice, Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,6 +23,12 @@ def _variables(_context: click.Context, _param: click.Parameter, given: tuple[st
             raise click.BadParameter(f"{text!r} is not NAME=VALUE")
         pairs.append((name, value))
     return tuple(pairs)
+
+
+def _workspace(_context: click.Context, _param: click.Parameter, given: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", given):
+        raise click.BadParameter(f"{given!r} is no name of a workspace: letters, digits, '.', '_' and '-'")
+    return given
 
 
 _FILE = click.Path(path_type=Path)
@@ -38,18 +46,45 @@ _SOURCE = (
 )
 
 _STATE = (
-    click.option("--workspace", "-w", default="default", envvar="G8R_WORKSPACE", show_default=True, help="Which ledger of this stack."),
+    click.option(
+        "--workspace",
+        "-w",
+        default="default",
+        envvar="G8R_WORKSPACE",
+        show_default=True,
+        callback=_workspace,
+        shell_complete=completing.workspaces,
+        help="Which ledger of this stack.",
+    ),
     click.option("--state", type=_FILE, envvar="G8R_STATE", metavar="DIR", help="Where the ledger is; .g8r beside the stack by default."),
 )
 
 _SELECTION = (
     click.option("--on", metavar="SELECTOR", help='Only these hosts: a name or glob, or labels such as "role=web,env!=dev".'),
-    click.option("--target", multiple=True, metavar="ADDR", help="Only this task and what it needs; a glob may be given."),
-    click.option("--exclude", multiple=True, metavar="ADDR", help="Not this task, nor what needs it; a glob may be given."),
+    click.option(
+        "--target",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Only this task and what it needs; a glob may be given.",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Not this task, nor what needs it; a glob may be given.",
+    ),
 )
 
 _PLANNING = (
-    click.option("--replace", multiple=True, metavar="ADDR", help="Make this task's resource anew, or run its command again."),
+    click.option(
+        "--replace",
+        multiple=True,
+        metavar="ADDR",
+        shell_complete=completing.addresses,
+        help="Make this task's resource anew, or run its command again.",
+    ),
     click.option("--refresh-only", is_flag=True, help="Change nothing; only take note of what is there."),
     click.option("--allow-empty", is_flag=True, help="Allow a stack without tasks, or a selector that stopped matching, to destroy."),
 )
@@ -64,6 +99,11 @@ def _all(function: F, options: tuple[Callable[[F], F], ...]) -> F:
 def source_argument(function: F) -> F:
     """STACK, a file or folder."""
     return click.argument("source", metavar="[STACK]", default=".", type=_FILE)(function)
+
+
+def address_argument(function: F) -> F:
+    """ADDR, completed from the stack."""
+    return click.argument("address", metavar="ADDR", shell_complete=completing.addresses)(function)
 
 
 def source_options(function: F) -> F:
@@ -94,4 +134,6 @@ def json_option(function: F) -> F:
 
 def session(chosen: dict[str, Any]) -> Session:
     """The session for the options that a command was given; the ones that are no part of a Choice are left alone."""
-    return Session(Choice(**{name: value for name, value in chosen.items() if name in Choice.__struct_fields__}))
+    made = Session(Choice(**{name: value for name, value in chosen.items() if name in Choice.__struct_fields__}))
+    click.get_current_context().call_on_close(made.close)
+    return made

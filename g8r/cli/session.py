@@ -18,12 +18,13 @@ import msgspec
 import g8r
 from g8r import modules
 from g8r.address import Address
-from g8r.diagnostics import Diagnostic, DocumentPath, RejectedError, Span, errors, reject
+from g8r.cli import places
+from g8r.diagnostics import Diagnostic, RejectedError, errors, reject
 from g8r.value import Document, Value
 
 if TYPE_CHECKING:
     from g8r.compiler.compile import Compiled
-    from g8r.compiler.evaluate import Loaded
+    from g8r.compiler.evaluate import Loaded, Pending
     from g8r.compiler.selection import Selection
     from g8r.executor.agent import Agent
     from g8r.executor.planning import Planned, Stamp
@@ -61,6 +62,7 @@ class Session:
         self.choice = choice
         self.journals: dict[str, Journal] = {}
         self._blobs: dict[str, bytes] = {}
+        self._pending: Pending | None = None
 
     # ---- places ----
 
@@ -69,7 +71,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
@@ -100,23 +102,27 @@ class Session:
 
     # ---- the stack ----
 
-    def load(self) -> Loaded:
-        """Evaluate, check and decode. Raises RejectedError with all mistakes."""
+    def load(self, *, whole: bool = True) -> Loaded:
+        """Evaluate, check and decode. Raises RejectedError with all mistakes. `whole`: it will be compiled, and planned perhaps."""
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
 
-        pending = evaluate.start(
+        self._pending = evaluate.start(
             self.source,
             self.choice.variables,
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
         )
-        import g8r.compiler.compile  # noqa: PLC0415 while the child works
-        import g8r.executor.planning  # noqa: F401, PLC0415
-        from g8r.compiler import graph  # noqa: PLC0415
+        if whole:  # while the child works
+            import g8r.compiler.compile  # noqa: PLC0415
+            import g8r.executor.planning  # noqa: F401, PLC0415
+            from g8r.compiler import graph  # noqa: PLC0415
 
-        graph.warm()
-        return pending.finish()
+            graph.warm()
+        loaded = self._pending.finish()
+        if len(loaded.stack.tasks) <= places.MOST:
+            loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
+        return loaded
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
@@ -132,9 +138,10 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
+        from g8r.executor.journal import MemoryJournal  # noqa: PLC0415
         from g8r.executor.veil import Veil  # noqa: PLC0415
 
-        journal = self._journal(host, connection)
+        journal = MemoryJournal() if connection == "fake" else self.journal(host)
         self.journals[host] = journal
         parts = {
             "key": self._digest_key(),
@@ -144,9 +151,11 @@ class Session:
             "effects": JournalEffects(journal),
         }
         if connection == "fake":
-            from g8r.executor.fake_host import FakeHost  # noqa: PLC0415
+            from g8r.cli import fakes  # noqa: PLC0415
 
-            return Agent(FakeHost.debian(blobs=self._blobs, remember=0), **parts)  # type: ignore[arg-type] # each part is what its name says
+            kept = self.fake_file(host)
+            fake = fakes.wake(kept, self._blobs)
+            return Agent(fake, **parts, sync=lambda _paths: fakes.keep(kept, fake))  # type: ignore[arg-type] # each is what its name says
         if connection not in {"local", None} or (connection is None and host != "localhost"):
             raise reject(
                 "no-connection",
@@ -163,13 +172,17 @@ class Session:
     def agents(self, connections: Mapping[str, str | None]) -> dict[str, Agent]:
         return {host: self.agent(host, connection) for host, connection in sorted(connections.items())}
 
-    def _journal(self, host: str, connection: str | None) -> Journal:
+    def journal(self, host: str) -> Journal:
+        """What the host's agent remembers; where the state keeps a fake host of that name, that has nothing to remember."""
         from g8r.executor.journal import MemoryJournal, SqliteJournal  # noqa: PLC0415 see above
 
-        if connection == "fake":
-            return MemoryJournal()
-        del host
-        return SqliteJournal(agent_home() / "journal.db")
+        if host not in self.journals:
+            self.journals[host] = MemoryJournal() if self.fake_file(host).exists() else SqliteJournal(agent_home() / "journal.db")
+        return self.journals[host]
+
+    def fake_file(self, host: str) -> Path:
+        """Where a fake host is kept between commands."""
+        return self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
 
     def _blob(self, digest: str) -> bytes:
         return self._blobs[digest]
@@ -208,6 +221,15 @@ class Session:
             return path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError):
             raise KeyError(name) from None
+
+    def close(self) -> None:
+        """End the child, and let go of the files."""
+        if self._pending is not None:
+            self._pending.close()
+        for journal in self.journals.values():
+            journal.close()
+        if "store" in self.__dict__:
+            self.store.close()
 
     # ---- plans ----
 
@@ -254,11 +276,7 @@ class Session:
         """With the spans of those that have none yet."""
         from g8r.compiler.locate import with_spans  # noqa: PLC0415 see above
 
-        return tuple(_near(diagnostic) for diagnostic in with_spans(found, loaded.locator))
-
-    def places(self, loaded: Loaded) -> Callable[[Sequence[DocumentPath]], dict[DocumentPath, Span]]:
-        """What finds the source places of document paths."""
-        return lambda paths: {path: near(span) for path, span in loaded.locator.locate(paths).items()}
+        return tuple(with_spans(found, loaded.locator))
 
     def selection(self, compiled: Compiled, state: State) -> Selection:
         from g8r.compiler.selection import select  # noqa: PLC0415 see above
@@ -301,18 +319,6 @@ class Session:
     def adopt_blobs(self, blobs: Mapping[str, bytes]) -> None:
         """Take the blobs of a saved plan for what its steps fetch."""
         self._blobs |= blobs
-
-
-def near(span: Span) -> Span:
-    """With its file as seen from the working folder, where it is below that: what a user would type."""
-    file = Path(span.file)
-    below = file.is_absolute() and file.is_relative_to(Path.cwd())
-    return msgspec.structs.replace(span, file=str(file.relative_to(Path.cwd()))) if below else span
-
-
-def _near(diagnostic: Diagnostic) -> Diagnostic:
-    related = tuple(msgspec.structs.replace(other, span=near(other.span)) if other.span else other for other in diagnostic.related)
-    return msgspec.structs.replace(diagnostic, span=near(diagnostic.span) if diagnostic.span else None, related=related)
 
 
 def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:

@@ -70,10 +70,7 @@ def start(limits: Limits, import_paths: Sequence[Path] = ()) -> Evaluator:
 def fingerprint() -> str:
     """What tells one evaluator from another, for cache keys: its file, size and time."""
     command = _command()
-    if command is None:
-        files = sorted(_embedded_library().glob("nickel*.so"))
-    else:
-        files = [Path(command)]
+    files = sorted(_embedded_library().glob("nickel*.so")) if command is None else [Path(command)]
     stats = [(str(file), file.stat()) for file in files]
     return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 

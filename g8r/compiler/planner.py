@@ -20,21 +20,22 @@ from g8r.plan import REPLACE_NOTE, Reason, Step, StepAction
 from g8r.state import Intent, Resource, ResourceKey, State
 from g8r.value import Document
 
-
 _NOTED: Final = "the ledger takes note of what is there"
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What the planner must know of a kind: its version, and the verb that each trigger meta-argument fires."""
+    """What the planner must know of a kind: its version, the verb that each trigger meta-argument fires, and `Module.creates`."""
 
     version: int
     verbs: Mapping[str, str]
+    creates: bool = True
 
 
 class Ground(msgspec.Struct, frozen=True):
     """All that steps are made from. `tasks` are those to plan, in topological order; `findings` has one for each.
 
-    `every` has the tasks outside of the selection, too; `replace` those that the user wants made anew, or run again. `seal` gives the params of a task with sensitive values sealed, and the names of those.
+    `every` has the tasks outside of the selection, too; `replace` those that the user wants made anew, or run again. `seal` gives the
+    params of a task with sensitive values sealed, and the names of those.
     """
 
     tasks: Mapping[Address, CatalogTask]
@@ -99,7 +100,8 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
     in_doubt = bool(doubtful_run) and action != "no-op"
     if in_doubt and REPLACE_NOTE not in finding.because:
         action = "unknown"
-    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before
+    unread = finding.judgement == "blocked" and finding.before is None
+    drifted = record is not None and record.version != 0 and record.state is not None and record.state != finding.before and not unread
     step = Step(
         id=str(address),
         address=address,
@@ -121,7 +123,7 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
         after_steps=tuple(sorted({str(edge.before) for edge in task.edges if edge.soft and edge.before in ground.tasks})),
         locks=task.claims.locks,
         claims=task.claims,
-        created=_created(finding, record, doubt),
+        created=ground.kinds(address.kind).creates and _created(finding, record, doubt),
         moved_from=str(record.address) if record is not None and record.address != address else None,
         satisfies=finding.satisfies,
         triggers={name: tuple(sorted(str(source) for source in sources)) for name, sources in sorted(task.triggers.items())},

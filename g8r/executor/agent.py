@@ -24,7 +24,7 @@ from g8r.value import Document
 
 
 class Agent:
-    """One host's agent. `key` is for digests of what is read; `unseal` opens a step's sealed params, `veil` seals what must not leave open."""
+    """One host's agent. `key` is for digests of what is read; `unseal` opens a step's sealed params, `veil` seals what must not be told."""
 
     def __init__(  # noqa: PLR0913 all that an agent acts through
         self,

@@ -19,7 +19,7 @@ import msgspec
 from g8r.executor import fake_debian, refusals
 from g8r.executor.accounts import Names, parse
 from g8r.executor.fake_databases import Databases, check_thawed
-from g8r.executor.fake_tree import Actor, Node
+from g8r.executor.fake_tree import Actor, Node, Tree
 from g8r.host import Account, AccountGroup, Facts, Host, HostError, Ran, Stat
 from g8r.value import digest
 
@@ -145,6 +145,12 @@ class FakeHost(Host):
     def snapshot(self) -> Snapshot:
         with self._lock:
             return Snapshot(dict(self._tree.nodes), copy.deepcopy(self._values))
+
+    def become(self, snapshot: Snapshot) -> None:
+        """Be as the snapshot says, whatever the host was before."""
+        with self._lock:
+            self._tree = Tree(dict(snapshot.nodes))
+            self._values = copy.deepcopy(dict(snapshot.databases))
 
     def copy(self) -> FakeHost:
         """Another machine just like this one, with an empty log and no faults."""

@@ -28,7 +28,9 @@ Kinds: TypeAlias = Callable[[str], AnyModule]
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A task ready to be read and judged. `values` are the resolved params; `sensitive` the State fields to mask."""
+    """A task ready to be read and judged. `values` are the resolved params; `hidden` names the sensitive ones among all params,
+    `sensitive` the State fields to mask.
+    """
 
     module: Any
     params: Any
@@ -36,6 +38,7 @@ class Prepared(msgspec.Struct, frozen=True):
     unknown: dict[str, str]
     sensitive: frozenset[str]
     ignored: frozenset[str]
+    hidden: tuple[str, ...] = ()
 
 
 def prepare(
@@ -58,6 +61,7 @@ def prepare(
         unknown=built.unknown,
         sensitive=parameters.determined(module, hidden) if hidden else frozenset(),
         ignored=parameters.determined(module, frozenset(lifecycle.ignore_changes)) if lifecycle.ignore_changes else frozenset(),
+        hidden=tuple(sorted(hidden)),
     )
 
 

@@ -46,7 +46,7 @@ def prepare_recorded(kind: str, params: Document, sealed: tuple[str, ...], sensi
     module = kinds(kind)
     values = {name: Unknown("sealed") if name in sealed else resolve(value, unknown_lookup) for name, value in params.items()}
     built = parameters.build(module, values)
-    return Prepared(module, built.params, {}, built.unknown, frozenset(sensitive), frozenset())
+    return Prepared(module, built.params, {}, built.unknown, frozenset(sensitive), frozenset(), sealed)
 
 
 def verdict_of(
@@ -81,10 +81,7 @@ def rehearsed(
     if not changes or type(module).rehearse is Module.rehearse:
         return list(verdicts)
     ahead = ahead_of(host)
-    work = [
-        Work(prepared[index].params, change_of(verdicts[index]), pulled_in[index], tuple(sorted(prepared[index].sensitive)), ahead)
-        for index in changes
-    ]
+    work = [Work(prepared[index].params, change_of(verdicts[index]), pulled_in[index], prepared[index].hidden, ahead) for index in changes]
     foretold = dict(zip(changes, rehearse(module, work, host), strict=True))
     return [foretold.get(index, verdict) for index, verdict in enumerate(verdicts)]
 

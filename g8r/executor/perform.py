@@ -16,7 +16,20 @@ from g8r.catalog import Exactly
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
 from g8r.executor import orphans, requirements
 from g8r.executor.acting_host import acting
-from g8r.executor.judge import Kinds, Prepared, Secrets, ahead_of, differences, judge, masked, outputs, prepare, read, replacing, state_digest
+from g8r.executor.judge import (
+    Kinds,
+    Prepared,
+    Secrets,
+    ahead_of,
+    differences,
+    judge,
+    masked,
+    outputs,
+    prepare,
+    read,
+    replacing,
+    state_digest,
+)
 from g8r.executor.veil import Veil
 from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
@@ -183,6 +196,9 @@ class Performer:
             if found is None or step.before is None:
                 return "it is gone since the plan was made" if found is None else "it has appeared since the plan was made"
             return f"since the plan was made, {', '.join(differences(step.before, found))} changed"
+        unseen = [note for note in change.because if note.startswith("also removes") and note not in step.because]
+        if unseen and step.action != "unknown":
+            return f"it would now take more than was planned: {'; '.join(unseen)}"
         if step.action not in {"unknown", change.action}:
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
@@ -214,7 +230,7 @@ class Performer:
         failed: list[tuple[_Ready, Failed]] = []
         waiting = list(ready)
         while waiting:
-            work = [Work(r.prepared.params, r.change, r.step.pulled_in, tuple(sorted(r.prepared.sensitive))) for r in waiting]
+            work = [Work(r.prepared.params, r.change, r.step.pulled_in, r.prepared.hidden) for r in waiting]
             ended = 0
             try:
                 for each, result in zip(waiting, module.apply(work, host), strict=True):

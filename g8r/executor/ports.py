@@ -54,6 +54,9 @@ class Store(Protocol):
         `intents` are those of runs that never ended, for the steps that have no outcome; `started` is False: the journal knows.
         """
 
+    def ledgers(self) -> list[tuple[str, str]]:
+        """The stack and workspace of every ledger there is, sorted. Makes no file."""
+
     def lineage(self, stack: str, workspace: str, fresh: str) -> str:
         """The ledger's lineage. An unknown ledger is made, durably, with `fresh` as its lineage and serial 0."""
 

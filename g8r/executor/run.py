@@ -75,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True):
     idempotent: Callable[[Step], bool]
     parallelism: int = 10
     resumed: bool = False
+    flush: Callable[[], None] = lambda: None
+    """Called when a group of events has been sent: what was written of them should be seen now."""
 
 
 class Runner:
@@ -127,6 +129,7 @@ class Runner:
             self._collect(self._transport.receive(self._patience()))
             self._beat()
             self._heed()
+            self._settings.flush()
         return self._end()
 
     # ---- the loop's parts ----

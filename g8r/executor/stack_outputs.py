@@ -14,7 +14,8 @@ from g8r.value import MASK, Document, Partial, Unknown, Value, unknowns
 
 def known_outputs(wanted: Document, selected: Mapping[str, tuple[str, ...]], outputs: Mapping[Address, Document]) -> Document:
     """The stack's own outputs, those that can be resolved with what tasks are known to put out; a mask where
-    that is sensitive."""
+    that is sensitive.
+    """
     found: Document = {}
     for name, value in sorted(wanted.items()):
         resolved = resolve(value, lambda reference: _output(reference, selected, outputs))

@@ -42,6 +42,11 @@ class SqliteStore:
                 return State(stack, workspace, lineage="", serial=0)
             return store_ledger.state(db, ledger, stack, workspace)
 
+    def ledgers(self) -> list[tuple[str, str]]:
+        with self._reading() as db:
+            rows: list[tuple[Any, ...]] = list(db.execute("SELECT stack, workspace FROM ledgers ORDER BY stack, workspace")) if db else []
+        return [(stack, workspace) for stack, workspace in rows]
+
     def lineage(self, stack: str, workspace: str, fresh: str) -> str:
         with self._reading() as db:
             known = store_ledger.find(db, stack, workspace) if db else None

@@ -67,6 +67,9 @@ class MemoryStore:
             sensitive_outputs=ledger.sensitive_outputs,
         )
 
+    def ledgers(self) -> list[tuple[str, str]]:
+        return sorted(self._ledgers)
+
     def lineage(self, stack: str, workspace: str, fresh: str) -> str:
         return self._ledgers.setdefault((stack, workspace), _Ledger(fresh)).lineage
 

@@ -112,7 +112,7 @@ class JsonProgress:
         outputs: Document = {}
         for name, value in sorted(event.outputs.items()):
             hidden = name in event.sensitive_outputs
-            outputs[name] = {"sensitive": hidden, "type": _type(value)} | ({} if hidden else {"value": value})
+            outputs[name] = {"sensitive": hidden, "type": type_of(value)} | ({} if hidden else {"value": value})
         self._send("outputs", f"Outputs: {len(outputs)}", {"outputs": outputs})
 
     def _diagnose(self, summary: str, detail: str, step: Step) -> None:
@@ -176,7 +176,7 @@ def _reason(step: Step) -> str:
     return "requested" if step.reason.code == "requested" else "cannot_update"
 
 
-def _type(value: Value) -> Value:
+def type_of(value: Value) -> Value:
     """The value's type as Terraform writes types."""
     match value:
         case bool():
@@ -186,8 +186,8 @@ def _type(value: Value) -> Value:
         case str():
             return "string"
         case list():
-            return ["tuple", [_type(part) for part in value]]
+            return ["tuple", [type_of(part) for part in value]]
         case dict():
-            return ["object", {name: _type(part) for name, part in sorted(value.items())}]
+            return ["object", {name: type_of(part) for name, part in sorted(value.items())}]
         case None:
             return "dynamic"

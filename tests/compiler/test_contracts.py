@@ -32,7 +32,7 @@ def test_docs_types_and_optionality_are_in_the_contract():
     text = contracts.generate(toys.KINDS)["kinds/file.ncl"]
     assert '  path | Types.AbsolutePath | doc "Where it lives on the host.",' in text
     assert '  mode | Types.MaybeMode | doc "Permission bits." | optional,' in text
-    assert '\\%{x}' in text
+    assert "\\%{x}" in text
     assert "default" not in text
 
 
@@ -101,7 +101,7 @@ VALUES = st.recursive(
     max_leaves=3,
 )
 PARAMS = st.fixed_dictionaries(
-    {}, optional={name: VALUES for name in (*toys.ServiceParams.__struct_fields__, "timeout", "moved_from", "needs", "retry", "become")}
+    {}, optional=dict.fromkeys((*toys.ServiceParams.__struct_fields__, "timeout", "moved_from", "needs", "retry", "become"), VALUES)
 )
 
 

@@ -1,5 +1,6 @@
 """From a source to a Stack: the languages, overrides, and every way in which evaluation fails."""
 
+import contextlib
 import os
 import signal
 import time
@@ -199,9 +200,7 @@ def test_yaml_with_anchors_cannot_be_imported_by_nickel(load, tmp_path):
     assert diagnostic.code == "yaml-anchors"
 
 
-@pytest.mark.parametrize(
-    "text", ["3", '"text"', "[1]", "fun x => x", "null"], ids=["number", "text", "list", "function", "null"]
-)
+@pytest.mark.parametrize("text", ["3", '"text"', "[1]", "fun x => x", "null"], ids=["number", "text", "list", "function", "null"])
 def test_what_is_no_stack_at_all(load, text):
     assert only(load, text).code in {"no-stack", "not-plain-data"}
 
@@ -212,8 +211,8 @@ def test_what_is_no_stack_at_all(load, text):
     [
         ("let rec f = fun x => f (x + 1) in f 0", "memory"),
         ("let rec f = fun x => 1 + f (x + 1) in f 0", "memory"),
-        ("let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 31 \"x\"", "memory"),
-        ("let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 22 \"x\"", "size"),
+        ('let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 31 "x"', "memory"),
+        ('let rec f = fun n x => if n == 0 then x else f (n - 1) (x ++ x) in f 22 "x"', "size"),
     ],
     ids=["endless call", "endless sum", "2 GB of text", "too much output"],
 )
@@ -323,12 +322,13 @@ def test_both_evaluators_say_the_same(load, monkeypatch, case):
             answers.append((loaded.document, loaded.stack, loaded.config_digest))
         except RejectedError as refused:
             answers.append(refused.diagnostics)
-            assert all(diagnostic.span is not None for diagnostic in refused.diagnostics)
     assert answers[0] == answers[1]
+    assert case in corpus.GOOD or all(diagnostic.span is not None for diagnostic in answers[0])
 
 
 @pytest.mark.parametrize(
-    "text", ["{ a = }", "{ a = 1 & 2 }", "{ a | String }", '{ a = import "x.ncl" }', "{ a = b }", "{ a = std.array.at 5 [] }", "std.fail_with \"x\""]
+    "text",
+    ["{ a = }", "{ a = 1 & 2 }", "{ a | String }", '{ a = import "x.ncl" }', "{ a = b }", "{ a = std.array.at 5 [] }", 'std.fail_with "x"'],
 )
 def test_both_evaluators_report_the_same(load, monkeypatch, text):
     answers = []
@@ -428,16 +428,19 @@ class TestCache:
 
     @pytest.mark.parametrize(
         "text",
-        ['{ name = "s" } # see import', '{ name = "import this" }', '{ name = "s", vars.a = import m%"a.json"% }', '{ name = "s", vars.a = (import "./a\\.json") }'],
+        [
+            '{ name = "s" } # see import',
+            '{ name = "import this" }',
+            '{ name = "s", vars.a = import m%"a.json"% }',
+            '{ name = "s", vars.a = (import "./a\\.json") }',
+        ],
     )
     def test_what_may_be_an_import_that_cannot_be_read_is_not_kept(self, toy_contracts, tmp_path, embedded, text):
         source, cache = tmp_path / "main.ncl", tmp_path / "cache"
         (tmp_path / "a.json").write_text("1")
         source.write_text(text)
-        try:
+        with contextlib.suppress(RejectedError):
             self.start(toy_contracts, source, cache)
-        except RejectedError:
-            pass
         assert not cache.exists() or list(cache.iterdir()) == []
 
     def test_errors_are_not_kept(self, toy_contracts, tmp_path, embedded):

@@ -6,7 +6,7 @@ import pytest
 
 from g8r.compiler import locate, report
 from g8r.compiler.evaluator import Evaluator, Reported
-from g8r.diagnostics import Related, Span, error
+from g8r.diagnostics import Diagnostic, Related, Severity, Span, error
 
 STACK = """\
 let Each = import "each.ncl" in
@@ -137,8 +137,7 @@ def test_only_the_first_are_looked_up_and_each_once():
 
 def test_diagnostics_keep_a_span_they_have():
     span = Span("elsewhere", 5, 6)
-    given = error("x", "x", path=("a",))
-    given = type(given)(given.severity, given.code, given.summary, given.detail, given.path, span)
+    given = Diagnostic(Severity.ERROR, "x", "x", path=("a",), span=span)
     assert locate.with_spans([given], nickel_locator(Silent(""), {"a": 1})) == (given,)
 
 
@@ -159,8 +158,10 @@ def test_mistakes_in_plain_data_have_their_line(load, name):
 
 def test_sections_of_a_report():
     text = (
-        "\x1b[1merror\x1b[0m: contract broken by the caller of `at`\n       invalid array indexing\n    ┌─ <stdlib/std.ncl>:165:9\n    │\n"
-        "165 │       | x\n    │         - expected type\n    │\n    ┌─ /a b/e.ncl:1:21\n    │\n  1 │ {a = 1}\n    │     --- evaluated\n    │\n"
+        "\x1b[1merror\x1b[0m: contract broken by the caller of `at`\n       invalid array indexing\n"
+        "    ┌─ <stdlib/std.ncl>:165:9\n    │\n"
+        "165 │       | x\n    │         - expected type\n    │\n"
+        "    ┌─ /a b/e.ncl:1:21\n    │\n  1 │ {a = 1}\n    │     --- evaluated\n    │\n"
         "    = Expected an array\n      index\n\nnote: \n  ┌─ /a b/e.ncl:1:6\n  │\n1 │ x\n  │ -- (1) calling at\n"
     )
     first, second = report.sections(text)

@@ -18,6 +18,7 @@ from g8r.executor.store import SqliteStore
 from g8r.plan import Plan
 from g8r.render import plan_json, plan_text
 from g8r.render.style import PLAIN
+from g8r.state import Recorded
 from g8r.value import canonical
 
 
@@ -166,8 +167,8 @@ def test_S_prune_on_remove_says_otherwise(fleet: Fleet, adopted: bool, on_remove
 
 def test_S_prune_goes_in_reverse_order() -> None:
     fleet = Fleet()
-    tasks = {"directory": {"d": {"path": "/srv/d"}, "e": {"path": "/srv/d/e"}}, "file": {"in": file("/srv/d/e/in"), "keep": file("/etc/keep")}}
-    fleet.converge(site(tasks))
+    directories = {"d": {"path": "/srv/d"}, "e": {"path": "/srv/d/e"}}
+    fleet.converge(site({"directory": directories, "file": {"in": file("/srv/d/e/in"), "keep": file("/etc/keep")}}))
     fleet.events.clear()
     assert fleet.apply(fleet.plan(KEEPS)).status == "done"
     order = [each.partition("!")[0].partition("/")[2] for each in fleet.ended()]
@@ -227,9 +228,10 @@ def test_S_prune_a_hand_over_that_was_cut_off_is_finished_and_destroys_nothing()
     fleet = Fleet()
     fleet.converge(with_keep(a=file("/etc/a")))
     old = fleet.record("file.a")
+    assert old is not None
     template = site({"file": {"keep": file("/etc/keep")}, "template": {"a": {"path": "/etc/a", "content": "2\n"}}})
     fleet.converge(template)
-    fleet.store.edit(fleet.lease().fence, "site", "default", [__import__("g8r.state").state.Recorded(old)])
+    fleet.store.edit(fleet.lease().fence, "site", "default", [Recorded(old)])
     plan = fleet.plan(template)
     assert shown(plan) == {"file.a!/etc/a": "forget"}
     fleet.apply(plan)
@@ -457,7 +459,9 @@ SECRETIVE = {
 
 @pytest.mark.parametrize("way", sorted(SECRETIVE))
 @pytest.mark.parametrize("how", ["done", "failed", "killed"])
-def test_S_secret_a_canary_appears_in_no_plan_state_event_or_report(way: str, how: str, tmp_path: Path) -> None:
+def test_S_secret_a_canary_appears_in_no_plan_state_event_or_report(  # noqa: C901 one story
+    way: str, how: str, tmp_path: Path
+) -> None:
     fleet = Fleet(store=SqliteStore(tmp_path / "state.db"), secrets={"pw": CANARY})
     tasks = SECRETIVE[way]
     document = site(tasks)

@@ -57,6 +57,12 @@ class TestLedger:
         assert store.lineage("web", "production", "line-3") == "line-3"
         assert store.load(*STACK) == State(*STACK, lineage="line-1", serial=0)
 
+    def test_ledgers_are_listed(self, store):
+        assert store.ledgers() == []
+        for stack, workspace in (("site", "prod"), ("site", "dev"), ("db", "prod")):
+            store.lineage(stack, workspace, "fresh")
+        assert store.ledgers() == [("db", "prod"), ("site", "dev"), ("site", "prod")]
+
     def test_a_resource_comes_back_as_it_was_recorded(self, store):
         held = begun(store)
         subjects = [rich_resource("b"), rich_resource("a"), resource("nothing", host="web0")]

@@ -1,0 +1,87 @@
+"""g8r validate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+import g8r
+from g8r.cli import console, options, places
+from g8r.cli.session import Session
+from g8r.diagnostics import Diagnostic, RejectedError, errors
+
+EVERY_PLACE = {"sarif", "github"}
+"""Formats that annotate lines: for them every place is looked up, not only the first few."""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What validation found: all messages, and how much there is of a stack that is valid."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    tasks: int = 0
+    hosts: int = 0
+
+
+@click.command("validate")
+@options.source_argument
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True, help="For whom."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@options.source_options
+def command(*, form: str, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
+    r"""Check a stack: all errors at once, each with its line. Touches no host and needs no state.
+
+    \b
+    Examples:
+      g8r validate
+      g8r validate site.yaml --var env=prod
+      g8r validate --format github    # annotates the lines of a pull request
+      g8r validate --format sarif > g8r.sarif
+
+    \b
+    Exit codes: 0 the stack is valid; 1 it is not.
+    """
+    form = "json" if as_json else form
+    checked = check(options.session(chosen), every_place=form in EVERY_PLACE)
+    _tell(checked, form)
+    return 1 if errors(checked.diagnostics) else 0
+
+
+def check(session: Session, *, every_place: bool) -> Checked:
+    """Evaluate, decode and compile, without any facts: what hangs on them is left to the plan."""
+    from g8r.compiler.locate import MOST, with_spans  # noqa: PLC0415 imports what only this needs
+
+    try:
+        loaded = session.load()
+    except RejectedError as rejected:
+        return Checked(rejected.diagnostics)
+    compiled = session.compile(loaded, {})
+    found = (*loaded.warnings, *compiled.diagnostics)
+    located = with_spans(found, loaded.locator, None if every_place else MOST)
+    loaded.close()
+    return Checked(located, len(loaded.stack.tasks), len(compiled.hosts))
+
+
+def _tell(checked: Checked, form: str) -> None:
+    if form == "text":
+        console.tell(checked.diagnostics)
+        if not errors(checked.diagnostics):
+            console.write(f"Success! The stack is valid: {_number(checked.tasks, 'task')} on {_number(checked.hosts, 'host')}.\n")
+        return
+    from g8r.render import diagnostic_json  # noqa: PLC0415 imports what only this needs
+
+    found = places.told(checked.diagnostics)
+    match form:
+        case "github":
+            console.write(diagnostic_json.github(found))
+        case "sarif":
+            console.write_json(diagnostic_json.sarif(found, g8r.__version__))
+        case _:
+            console.write_json(diagnostic_json.render(found))
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
