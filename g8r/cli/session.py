@@ -134,10 +134,8 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
-        from g8r.executor.journal import MemoryJournal  # noqa: PLC0415
 
-        journal = MemoryJournal() if connection == "fake" else self.journal(host)
-        self.journals[host] = journal
+        journal = self.journal(host, fake=connection == "fake")
         parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
         if connection == "fake":
             from g8r.cli import fakes  # noqa: PLC0415
@@ -161,12 +159,12 @@ class Session:
     def agents(self, connections: Mapping[str, str | None]) -> dict[str, Agent]:
         return {host: self.agent(host, connection) for host, connection in sorted(connections.items())}
 
-    def journal(self, host: str) -> Journal:
-        """What the host's agent remembers; where the state keeps a fake host of that name, that has nothing to remember."""
+    def journal(self, host: str, *, fake: bool) -> Journal:
+        """What the host's agent remembers. A fake host is kept with its files only, so nothing is remembered of it."""
         from g8r.executor.journal import MemoryJournal, SqliteJournal  # noqa: PLC0415 see above
 
         if host not in self.journals:
-            self.journals[host] = MemoryJournal() if self.fake_file(host).exists() else SqliteJournal(agent_home() / "journal.db")
+            self.journals[host] = MemoryJournal() if fake else SqliteJournal(agent_home() / "journal.db")
         return self.journals[host]
 
     def fake_file(self, host: str) -> Path:

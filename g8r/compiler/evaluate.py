@@ -119,6 +119,7 @@ class Pending:
     def begin(self) -> None:
         """Read what is to be read and hand it to the child; a rejection waits for `finish`."""
         try:
+            self._session.check_text()
             given = given_overrides(self._session, self._variables, self._variable_files)
             work = NickelStack(self._session, given) if self._session.source.language == "nickel" else PlainStack(self._session, given)
             self._work = work
