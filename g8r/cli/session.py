@@ -101,9 +101,13 @@ class Session:
 
     # ---- the stack ----
 
-    def load(self, *, whole: bool = True) -> Loaded:
-        """Evaluate, check and decode. Raises RejectedError with all mistakes. `whole`: it will be compiled, and planned perhaps."""
+    def load(self, *, whole: bool = True, every_place: bool = False) -> Loaded:
+        """Evaluate, check and decode. Raises RejectedError with all mistakes, the first ones or all with their places.
+
+        `whole`: it will be compiled, and planned perhaps.
+        """
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
+        from g8r.compiler.locate import MOST  # noqa: PLC0415
 
         self._pending = evaluate.start(
             self.source,
@@ -111,6 +115,7 @@ class Session:
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
+            places=None if every_place else MOST,
         )
         if whole:  # while the child works
             import networkx as _networkx  # noqa: F401, ICN001, PLC0415

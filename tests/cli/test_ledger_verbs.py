@@ -25,14 +25,24 @@ def test_state_list_and_show(applied, golden):
 def test_sensitive_values_are_masked(folder):
     folder.write("main.yaml", "name: x\ntasks: {file: {a: {path: @PLACE@/a, content: canary, sensitive: [content]}}}\n")
     folder.ok("apply", "--yes")
-    for words in (("state", "show", "file.a", "--json"), ("state", "list", "--json"), ("explain", "file.a"), ("explain", "file.a", "--json")):
+    for words in (
+        ("state", "show", "file.a", "--json"),
+        ("state", "list", "--json"),
+        ("explain", "file.a"),
+        ("explain", "file.a", "--json"),
+    ):
         shown = folder.ok(*words)
         assert "canary" not in shown
         assert "(sensitive)" in shown
 
 
 def test_an_unknown_address(applied):
-    for words in (("state", "show", "file.aa"), ("state", "forget", "file.aa"), ("explain", "file.aa"), ("state", "mv", "file.aa", "file.c")):
+    for words in (
+        ("state", "show", "file.aa"),
+        ("state", "forget", "file.aa"),
+        ("explain", "file.aa"),
+        ("state", "mv", "file.aa", "file.c"),
+    ):
         ran = applied.g8r(*words)
         assert ran.code == 1
         assert 'unknown address "file.aa"' in ran.err
@@ -124,7 +134,9 @@ def test_history(applied, golden):
 
 
 def test_history_tells_why_a_step_failed(folder):
-    folder.write("main.yaml", "name: x\ntasks: {command: {a: {argv: ['false'], run: once}, b: {argv: ['true'], run: once, needs: [command.a]}}}\n")
+    folder.write(
+        "main.yaml", "name: x\ntasks: {command: {a: {argv: ['false'], run: once}, b: {argv: ['true'], run: once, needs: [command.a]}}}\n"
+    )
     assert folder.g8r("apply", "--yes").code == 1
     run = json.loads(folder.ok("history", "--json"))[0]["id"]
     shown = folder.ok("history", "--run", run)
@@ -139,7 +151,11 @@ def test_output(applied, golden):
     assert not applied.ok("output", "sum", "--raw").endswith("\n")
     assert applied.ok("output", "size") == "7\n"
     assert json.loads(applied.ok("output", "list", "--json")) == [1, "two"]
-    for words, said in [(("nope",), 'unknown output "nope"'), (("list", "--raw"), "is no plain value"), (("--raw",), "--raw shows one output")]:
+    for words, said in [
+        (("nope",), 'unknown output "nope"'),
+        (("list", "--raw"), "is no plain value"),
+        (("--raw",), "--raw shows one output"),
+    ]:
         ran = applied.g8r("output", *words)
         assert ran.code == 1
         assert said in ran.err

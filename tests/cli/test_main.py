@@ -48,7 +48,7 @@ def test_version(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("vaildate",), 'No such command \'vaildate\'. Did you mean "validate"?'),
+        (("vaildate",), "No such command 'vaildate'. Did you mean \"validate\"?"),
         (("plan", "--jso"), "No such option"),
         (("plan", "a", "b"), "unexpected extra argument"),
         (("plan", "--parallelism", "0"), "No such option"),
@@ -123,7 +123,9 @@ def test_what_is_no_stack(folder, source):
     assert source.removesuffix(".ncl") in ran.err
 
 
-@pytest.mark.parametrize(("name", "content"), [("bad.ncl", b'{ name = "\xff" }'), ("bad.yaml", b"name: \xff\n"), ("bad.json", b'{"name": "\xff"}')])
+@pytest.mark.parametrize(
+    ("name", "content"), [("bad.ncl", b'{ name = "\xff" }'), ("bad.yaml", b"name: \xff\n"), ("bad.json", b'{"name": "\xff"}')]
+)
 def test_what_is_no_text(folder, name, content):
     (folder.path / name).write_bytes(content)
     ran = folder.g8r("validate", name)

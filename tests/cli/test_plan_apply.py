@@ -13,7 +13,7 @@ def test_plan_apply_plan(demo, golden):
     assert demo.g8r("plan", "--detailed-exitcode").code == 2
     out = demo.plain(demo.ok("apply", "--yes"))
     assert "Done: 4 changed" in out
-    assert "sum: sha256:5891" in out
+    assert "sum:  sha256:5891" in out
     assert demo.ok("plan", "--detailed-exitcode") == "No changes. The machine matches the stack.\n"
     assert demo.ok("apply") == "No changes. The machine matches the stack.\n"
 
@@ -29,7 +29,7 @@ def test_nothing_to_do_adopts_quietly_and_once(demo):
     first = demo.ok("apply")
     assert "4 resources are as wanted already and will be managed" in first
     assert "Done" not in first
-    assert demo.ok("state", "list").count("adopted") == 3
+    assert demo.ok("state", "list").count("adopted") == 4
     demo.ok("apply")
     assert len(json.loads(demo.ok("history", "--json"))) == 1
 
@@ -185,7 +185,10 @@ def test_the_stream_of_json_ends_with_what_is_wrong(demo):
 
 
 def test_a_blocked_plan(folder):
-    folder.write("main.yaml", 'name: x\ntasks: {file: {a: {path: "@{vars.p}/no/a", content: x}, b: {path: "@{vars.p}/b", content: x}}}\nvars: {p: @PLACE@}\n')
+    folder.write(
+        "main.yaml",
+        'name: x\ntasks: {file: {a: {path: "@{vars.p}/no/a", content: x}, b: {path: "@{vars.p}/b", content: x}}}\nvars: {p: @PLACE@}\n',
+    )
     assert folder.g8r("plan").code == 1
     ran = folder.g8r("apply", "--yes")
     assert ran.code == 1

@@ -45,7 +45,7 @@ def test_modules(folder):
         assert f"# `{kind}`" in folder.ok("modules", "show", kind, "--markdown")
         assert folder.ok("modules", "show", kind).startswith(f"{kind}: ")
         told = json.loads(folder.ok("modules", "show", kind, "--json"))
-        assert told["params"].keys() == {field for field in modules.load(kind).Params.__struct_fields__}
+        assert told["params"].keys() == set(modules.load(kind).Params.__struct_fields__)
     assert [found["kind"] for found in json.loads(folder.ok("modules", "list", "--json"))] == list(modules.KINDS)
     ran = folder.g8r("modules", "show", "fiel")
     assert ran.code == 1
@@ -79,7 +79,7 @@ def completed(folder, *words):
     env = {"_G8R_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["g8r", *words]), "COMP_CWORD": str(len(words))}
     ran = folder.child(env=env)
     assert ran.stderr == ""
-    return [line.partition(",")[2] for line in ran.stdout.splitlines()]
+    return [line.partition(",")[2] for line in ran.stdout.splitlines() if line]
 
 
 def test_what_is_completed(fleet):
