@@ -33,6 +33,9 @@ def main(arguments: list[str]) -> int:
 
 def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     found = [peers.find(name) for name in options.peers]
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"note: others are busy here (load {busy:.1f}): times will be long, and ratios rough", file=sys.stderr)
     present = [peer for peer in found if isinstance(peer, Peer)]
     missing = [peer for peer in found if isinstance(peer, Missing)]
     results: list[Result | Missing] = []
@@ -45,7 +48,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     points: list[scale.Point] = []
     if "g8r" in options.peers and not failures:
         try:
-            command = os.environ.get("G8R_COMMAND") or str(peers.g8r_command())
+            command = peers.g8r_command()
             small = scale.small(command, scratch)
             _say(options, table.small(small) + "\n")
             points = scale.curve(command, scratch, options.scale, options.hosts) if options.scale else []
@@ -58,7 +61,15 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
         {**msgspec.to_builtins(result), **({"first": result.first, "again": result.again} if isinstance(result, Result) else {})}
         for result in results
     ]
-    return {"machine": _machine(), "n": options.n, "peers": measured, "small": small, "scale": points, "failures": failures}
+    return {
+        "machine": _machine(),
+        "n": options.n,
+        "load_before": busy,
+        "peers": measured,
+        "small": small,
+        "scale": points,
+        "failures": failures,
+    }
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -76,6 +76,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     waits_for: tuple[str, ...] = ()
     """Of a trigger: the steps of which one at least must have changed, unless it is `owed`."""
     owed: bool = False
+    feeds: tuple[str, ...] = ()
+    """Trigger steps that are owed once this has changed, whether or not they are in this plan."""
     wish: Wish | None = None
     """Of the removal of an orphan: what its lifecycle asks for."""
     satisfies: tuple[str, ...] = ()
@@ -119,7 +121,7 @@ class Plan(msgspec.Struct, frozen=True):
     `barriers` are points that only order: id -> the steps it waits for. `complete` is False where a selection left something out.
     `created` and `expires` are RFC 3339 in UTC; with `id`, the only parts that two plans of the same source, state and world
     may differ in. `versions` are of g8r and of the format. `hosts` maps the hosts' names to their addresses, and `connections`
-    to how they are reached. `stack_outputs` are the stack's own, as far as known.
+    to how they are reached. `stack_outputs` are the stack's own, references and all; `known_outputs` those known already.
     """
 
     id: str
@@ -140,6 +142,7 @@ class Plan(msgspec.Struct, frozen=True):
     """For the text of a label selector in a reference, the hosts it means, sorted."""
     selection: dict[str, tuple[str, ...]] = {}
     stack_outputs: Document = {}
+    known_outputs: Document = {}
     sensitive_outputs: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     complete: bool = True

@@ -149,12 +149,12 @@ def _made(session: Session, how: How) -> tuple[Plan, Loaded]:
 
 def _settled(session: Session, plan: Plan) -> bool:
     """Whether the ledger says already what this plan would have it say: a run of it would leave no trace but itself."""
-    from g8r.executor.run import resolved_outputs  # noqa: PLC0415 imports what only applying needs
+    from g8r.executor.stack_outputs import known_outputs  # noqa: PLC0415 imports what only applying needs
 
     store = session.store
     if any(step.reason.code != "none" for step in plan.steps) or store.open_run(plan.stack, plan.workspace) is not None:
         return False
-    outputs = resolved_outputs(plan, {step.address: step.outputs for step in plan.steps if not step.verb})
+    outputs = known_outputs(plan.stack_outputs, plan.selected, {step.address: step.outputs for step in plan.steps if not step.verb})
     return store.load(plan.stack, plan.workspace).outputs == outputs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import signal
 import socket
@@ -12,21 +13,22 @@ from types import FrameType
 
 import g8r
 from g8r import modules
+from g8r.cli import console
 from g8r.cli.session import Session, now
 from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
 from g8r.executor import store_owner
 from g8r.executor.agent import Agent
-from g8r.executor.ledger import key_of
-from g8r.executor.memory import MemoryTransport
+from g8r.executor.ledger import key_of, unfinished
+from g8r.executor.memory import MemoryTransport, Transport
 from g8r.executor.orphans import prepare_recorded
 from g8r.executor.ports import Conflict
-from g8r.executor.run import Report, Runner, Settings
+from g8r.executor.run import Control, Report, Runner, Settings
 from g8r.executor.store import SqliteStore
 from g8r.module import Module
 from g8r.outcome import Changed, Outcome, Unchanged, succeeded
 from g8r.plan import PLAN_FORMAT, Plan, Step
-from g8r.state import Ended, Intent, Lease, ResourceKey, Run, RunStatus, State
+from g8r.state import Ended, Intent, Lease, Owed, ResourceKey, Run, RunStatus, State
 from g8r.value import Document
 
 LEASE_LIFE = 60.0
@@ -75,7 +77,8 @@ class RunLedger:
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        self._store.begin(self._lease.fence, run, plan, intents, (), self._blobs)
+        owed = [Owed(step.address, step.verb, self._run, step.reason.text) for step in plan.steps if step.owed]
+        self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
         self._store.record(self._lease.fence, self._run, ended)
@@ -122,7 +125,7 @@ def check(plan: Plan, session: Session, state: State) -> None:
         raise _refused("touched", f"since the plan was made, another run touched {len(touched)} of its resources", f"{names}. {again}")
 
 
-def perform(
+def perform(  # noqa: PLR0913 all that a run touches, handed in
     session: Session,
     plan: Plan,
     agents: Mapping[str, Agent],
@@ -131,14 +134,18 @@ def perform(
     *,
     parallelism: int,
     resume: str | None = None,
+    transport: Transport | None = None,
+    interrupts: Control | None = None,
 ) -> Report:
-    """Perform the plan; with `resume`, go on with that run of it."""
+    """Perform the plan; with `resume`, go on with that run of it. The last two are for who brings their own, as tests do."""
     state = session.state(plan.stack)
     run = resume or f"{now()[:10].replace('-', '')}-{plan.id[:8]}"
     ended = _ended(session.store, run, lease) if resume else {}
     _claim(session, plan)
-    transport = MemoryTransport(agents)
-    interrupts = Interrupts()
+    if not resume:
+        _give_up_unfinished(session, plan, state, lease)
+        state = session.state(plan.stack)
+    signals = Interrupts()
     settings = Settings(
         run=run,
         now=time.monotonic,
@@ -146,22 +153,25 @@ def perform(
         idempotent=_idempotent,
         parallelism=parallelism,
         resumed=resume is not None,
+        flush=console.flush,
     )
     ledger = RunLedger(session.store, lease, run, session.blobs(plan))
-    with interrupts.caught():
-        report = Runner(plan, state, transport, ledger, listen, interrupts, settings, ended).run()
+    gc.freeze()
+    gc.enable()
+    with signals.caught():
+        report = Runner(plan, state, transport or MemoryTransport(agents), ledger, listen, interrupts or signals, settings, ended).run()
     _release(session, plan, report)
-    if report.status == "done" and plan.complete:
-        _close_old(session, plan, lease)
     return report
 
 
-def _close_old(session: Session, plan: Plan, lease: Lease) -> None:
-    """Give up runs that never ended: all that they intended has been looked into by this run, which got everything done."""
-    while (old := session.store.open_run(plan.stack, plan.workspace)) is not None:
-        session.store.abandon(lease.fence, old.id, now())
-        for journal in session.journals.values():
-            journal.settle(old.id)
+def _give_up_unfinished(session: Session, plan: Plan, state: State, lease: Lease) -> None:
+    """Runs that never ended are over now: this plan has looked into what they did, and the ledger keeps what it has not."""
+    while (open_run := session.store.open_run(plan.stack, plan.workspace)) is not None:
+        written = session.store.load(plan.stack, plan.workspace)
+        entries = unfinished(state, written, plan, [session.store.plan_of(open_run.id)])
+        if entries:
+            session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
+        session.store.abandon(lease.fence, open_run.id, now())
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:

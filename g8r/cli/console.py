@@ -42,6 +42,15 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
+def write_later(text: str) -> None:
+    """Text for the user that is seen at the next `flush`: one system call for many lines."""
+    sys.stdout.write(text)
+
+
+def flush() -> None:
+    sys.stdout.flush()
+
+
 def write_json(value: Any) -> None:  # noqa: ANN401 any noun or document
     """One JSON document, indented, keys as they come."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
@@ -116,7 +125,7 @@ def streaming(*, as_json: bool) -> Iterator[JsonProgress | None]:
     from g8r.cli.session import now  # noqa: PLC0415 each is imported only where it is used
     from g8r.render.progress_json import JsonProgress  # noqa: PLC0415
 
-    stream = JsonProgress(write, now, g8r.__version__)
+    stream = JsonProgress(write_later, now, g8r.__version__)
     stream.version()
     try:
         yield stream
@@ -145,7 +154,7 @@ def listening(stream: JsonProgress | None, *, quiet: bool = False) -> Iterator[C
     else:
         from g8r.render.progress import PlainProgress  # noqa: PLC0415
 
-        yield PlainProgress(write, palette(sys.stdout))
+        yield PlainProgress(write_later, palette(sys.stdout))
 
 
 def agreed(question: str, *, unasked: str) -> bool:

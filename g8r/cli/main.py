@@ -91,6 +91,7 @@ def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives
 
 def run() -> None:
     """The console script. No traceback reaches a user; a bug's is kept in a file that the message names."""
+    gc.disable()  # a command is short and its graphs live to its end; `apply` turns it on again before a run
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -10,6 +10,9 @@ import msgspec
 
 from g8r.diagnostics import Diagnostic, DocumentPath, Span
 
+MOST = 20
+"""How many places of a Nickel stack are looked up: each takes an evaluation."""
+
 if TYPE_CHECKING:
     from g8r.compiler.evaluate import Loaded
     from g8r.executor.planning import Planned
@@ -44,6 +47,8 @@ def placed(planned: Planned, loaded: Loaded) -> Plan:
 
 
 def located(loaded: Loaded, paths: Sequence[DocumentPath]) -> Mapping[DocumentPath, Span]:
-    """The places of what stands at these paths, as far as they can be found."""
-    found = {path: here(span) for path, span in loaded.locator.locate(paths).items()}
+    """The places of what stands at these paths; of none where they are too many to look up one by one."""
+    if loaded.locator.costly and len(paths) > MOST:
+        return {}
+    found = {path: here(span) for path, span in loaded.locator.locate(paths, most=None).items()}
     return {path: span for path, span in found.items() if span is not None}

@@ -18,6 +18,7 @@ import msgspec
 import g8r
 from g8r import modules
 from g8r.address import Address
+from g8r.cli import places
 from g8r.diagnostics import Diagnostic, RejectedError, errors, reject
 from g8r.value import Document, Value
 
@@ -70,7 +71,7 @@ class Session:
         """The stack's file."""
         from g8r.compiler.source import find_source  # noqa: PLC0415 not every command reads a source
 
-        return find_source(self.choice.source).path
+        return find_source(self.choice.source)
 
     @cached_property
     def folder(self) -> Path:
@@ -118,12 +119,15 @@ class Session:
             places=None if every_place else MOST,
         )
         if whole:  # while the child works
-            import networkx as _networkx  # noqa: F401, ICN001, PLC0415
-
             import g8r.compiler.compile  # noqa: PLC0415
             import g8r.executor.planning  # noqa: F401, PLC0415
+            from g8r.compiler import graph  # noqa: PLC0415
 
-        return self._pending.finish()
+            graph.warm()
+        loaded = self._pending.finish()
+        if len(loaded.stack.tasks) <= places.MOST:
+            loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
+        return loaded
 
     def compile(self, loaded: Loaded, facts: Mapping[str, Document]) -> Compiled:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above

@@ -8,7 +8,7 @@ together, by addresses. Hosts that no link connects come one after another, as t
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -41,17 +41,22 @@ class _Drawing(msgspec.Struct, frozen=True):
 
 
 class _Fleet(msgspec.Struct, frozen=True):
-    """What is settled, by host and task name, and which params are sensitive, by task name."""
+    """What is settled, by host and task name, and which params are sensitive, by task name. Addresses are made once, and shared."""
 
     settled: Mapping[str, Mapping[str, Settled]]
     sensitive: Mapping[str, tuple[str, ...]]
+    addresses: Mapping[str, Mapping[str, Address]]
 
 
 def assemble(
     settled: Mapping[str, Mapping[str, Settled]], hosts: Mapping[str, ExpandedHost], sensitive: Mapping[str, tuple[str, ...]]
 ) -> tuple[TaskGraph, list[Diagnostic]]:
     """The graph of all tasks, by host and task name. Where a diagnostic is an error, the graph is worth nothing."""
-    fleet = _Fleet(settled, sensitive)
+    addresses = {
+        host: {name: Address(host, one.study.task.kind, one.study.task.name) for name, one in tasks.items()}
+        for host, tasks in settled.items()
+    }
+    fleet = _Fleet(settled, sensitive, addresses)
     diagnostics: list[Diagnostic] = []
     linked = _linked(settled)
     connections: dict[str, Connections] = {}
@@ -72,8 +77,8 @@ def assemble(
         diagnostics += wrong
         sequences["/"] = together
     tasks_in_order = _merged(sequences, linked)
-    addresses = {name: host.address for name, host in sorted(hosts.items())}
-    return TaskGraph({task.address: task for task in tasks_in_order}, addresses, waves), diagnostics
+    reached = {name: host.address for name, host in sorted(hosts.items())}
+    return TaskGraph({task.address: task for task in tasks_in_order}, reached, waves), diagnostics
 
 
 # ---- which hosts can be arranged how ------------------------------------------------------------------------------------------------
@@ -149,7 +154,7 @@ def _together(
     if arranged.cycles:
         return stamped, {}, graph.cycle_diagnostics(arranged.cycles, _where(hosts))
     waves = graph.waves(arranged, arrows, {node: host for node, (host, _) in nodes.items()})
-    return stamped, {task.address: waves[str(task.address)] for task in stamped if str(task.address) in waves}, []
+    return stamped, {fleet.addresses[nodes[node][0]][nodes[node][1].name]: wave for node, wave in waves.items()}, []
 
 
 def _merged(sequences: Mapping[str, Sequence[CatalogTask]], linked: frozenset[str]) -> Iterable[CatalogTask]:
@@ -177,37 +182,26 @@ def _drawing(name: str, links: Iterable[Link], connected: Connections, arranged:
 
 
 def _stamp(drawing: _Drawing, host: str, fleet: _Fleet) -> CatalogTask:
-    tasks = fleet.settled[host]
-    settled = tasks[drawing.name]
+    settled = fleet.settled[host][drawing.name]
     study = settled.study
-    task, written = study.task, study.written
-    address = Address(host, task.kind, task.name)
+    meta, written = study.task.meta, study.written
+    own = fleet.addresses[host]
     return CatalogTask(
-        address=address,
+        address=own[drawing.name],
         params=settled.params,
         identity=settled.identity,
         claims=settled.claims,
-        edges=tuple(_edges(drawing.rows, host)),
-        provided={claim: _address(host, provider) for claim, provider in drawing.provided} if drawing.provided else _NONE,
+        edges=tuple([Edge(fleet.addresses[far or host][task], reason, note, soft) for far, task, reason, note, soft in drawing.rows]),
+        provided={claim: own[provider] for claim, provider in drawing.provided} if drawing.provided else _NONE,
         after_packages=drawing.after_packages,
-        triggers={argument: tuple(name.on(host) for name in names) for argument, names in written.triggers.items()}
+        triggers={key: tuple(name.on(host) for name in names) for key, names in written.triggers.items()}
         if written.triggers
         else _UNTRIGGERED,
-        lifecycle=task.meta.lifecycle,
-        moved_from=tuple(str(name.on(host)) for name in written.moved_from),
-        retry=task.meta.retry,
-        timeout=task.meta.timeout,
+        lifecycle=meta.lifecycle,
+        moved_from=tuple(str(name.on(host)) for name in written.moved_from) if written.moved_from else (),
+        retry=meta.retry,
+        timeout=meta.timeout,
         sensitive=fleet.sensitive[drawing.name],
-        become=task.meta.become,
+        become=meta.become,
         path=study.path,
     )
-
-
-def _edges(rows: Iterable[Row], host: str) -> Iterator[Edge]:
-    for own, task, reason, note, soft in rows:
-        yield Edge(_address(own or host, task), reason, note, soft)
-
-
-def _address(host: str, task: str) -> Address:
-    kind, _, name = task.partition(".")
-    return Address(host, kind, name)

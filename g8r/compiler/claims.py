@@ -1,8 +1,8 @@
 """Claims of the tasks of one host: the edges they make, who provides what, and where two tasks contradict each other.
 
 Decided here: a `path:` requirement makes an edge to its nearest provided ancestor, but is `provided` only by a task that provides that
-very path: a directory made by a task says nothing about what is below it. What needs a path, unit, user or group that no task
-provides may be waiting for a package; whether it comes after the packages is settled by `graph`, which knows the cycles.
+very path: a directory made by a task says nothing about what is below it. What needs or follows a path, unit, user or group that no
+task provides may be waiting for a package; whether it comes after the packages is settled by `graph`, which knows the cycles.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def connect(tasks: Sequence[Settled], where: str) -> tuple[Connections, list[Dia
                 continue
             needed = claim in task.claims.requires
             exact = _other(providers.get(claim, ()), task)
-            if needed and exact is not None:
-                provided.setdefault(task.name, {})[claim] = exact.name
-            elif needed and claim.partition(":")[0] in FROM_PACKAGES:
+            if exact is None and claim.partition(":")[0] in FROM_PACKAGES:
                 wanting.add(task.name)
+            elif exact is not None and needed:
+                provided.setdefault(task.name, {})[claim] = exact.name
             nearest = _nearest(claim, task, providers)
             if nearest is None:
                 continue

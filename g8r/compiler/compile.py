@@ -28,8 +28,8 @@ from g8r.value import Document, Value
 class Compiled(msgspec.Struct, frozen=True):
     """A compiled stack. `outputs` are the stack's own, with references to outputs (each with its host) and secrets still in them.
 
-    `blobs` maps digests to the content of sources that are large or no text. `diagnostics` holds warnings and errors, in the order
-    of the document.
+    `blobs` maps digests to the content of sources that are large or no text. `selected` has, for every label selector in a reference
+    to outputs (`[role=web]`), the hosts it means, sorted. `diagnostics` holds warnings and errors, in the order of the document.
     """
 
     stack: Stack
@@ -38,7 +38,6 @@ class Compiled(msgspec.Struct, frozen=True):
     blobs: dict[str, bytes] = {}
     outputs: dict[str, Value] = {}
     selected: dict[str, tuple[str, ...]] = {}
-    """For the text of every label selector in a reference, the hosts it means, sorted."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -58,22 +57,13 @@ def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: Read
     found += troubles
     outputs, troubles = _outputs(stack, scope)
     found += troubles
-    graph, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
-    ordered = _ordered([*found, *troubles])
-    if errors(ordered):
-        graph = TaskGraph(hosts=graph.hosts)
-    referring = (reference for study in studies.values() for mention in study.mentions for reference in mention.references)
-    selected = _selected((*referring, *refs.references(outputs)), scope)
-    return Compiled(stack, hosts, graph, blobs, outputs, selected, ordered)
-
-
-def _selected(references: Iterable[Reference], scope: Scope) -> dict[str, tuple[str, ...]]:
-    labelled = {
-        refs.host_text(reference.host): reference.host
-        for reference in references
-        if isinstance(reference, OutputReference) and isinstance(reference.host, Labels)
-    }
-    return {text: expand.matching(labels, scope.hosts) for text, labels in sorted(labelled.items())}
+    graph = TaskGraph(hosts={name: host.address for name, host in hosts.items()})
+    if all(str(task) in studies for task in stack.tasks):
+        assembled, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
+        found += troubles
+        graph = graph if errors(found) else assembled
+    ordered = _ordered(found)
+    return Compiled(stack, hosts, graph, blobs, outputs, _selected(studies, outputs, scope), ordered)
 
 
 # ---- tasks ----------------------------------------------------------------------------------------------------------------------------
@@ -90,7 +80,7 @@ def _settle(
         shared: Settled | None = None
         for host in studied.hosts:
             if shared is None or studied.varies:
-                shared, wrong = settle.settle(studied, scope.hosts[host], scope, load)
+                shared, wrong = settle.settle(studied, scope.hosts[host], scope, load, shared)
                 diagnostics += wrong
                 blobs |= shared.blobs
             settled[host][name] = shared
@@ -176,6 +166,16 @@ def _with_host(reference: Reference, scope: Scope) -> Reference:
     if isinstance(reference, OutputReference) and reference.host is None:
         return msgspec.structs.replace(reference, host=scope.placed[reference.task][0])
     return reference
+
+
+def _selected(studies: Mapping[str, Study], outputs: dict[str, Value], scope: Scope) -> dict[str, tuple[str, ...]]:
+    mentioned = [reference for study in studies.values() for mention in study.mentions for reference in mention.references]
+    found = {
+        f"[{expand.selector_text(reference.host)}]": expand.matching(reference.host, scope.hosts)
+        for reference in (*mentioned, *refs.references(outputs))
+        if isinstance(reference, OutputReference) and isinstance(reference.host, Labels)
+    }
+    return dict(sorted(found.items()))
 
 
 def _inert(stack: Stack) -> Iterator[Diagnostic]:

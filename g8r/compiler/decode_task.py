@@ -172,12 +172,13 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
     fields = [field for field in _shape().fields if field.encode_name in meta]
     if isinstance(meta.get("moved_from"), str):
         meta = {**meta, "moved_from": [meta["moved_from"]]}
-    for mistake in checks.check_fields(meta, fields, at):
+    mistakes = list(checks.check_fields(meta, fields, at))
+    for mistake in mistakes:
         yield mistake.diagnostic()
     try:
         selectors.parse(meta.get("on"))
     except InvalidSelectorError as invalid:
-        if isinstance(meta["on"], (str, list, dict)):
+        if not any("on" in mistake.path for mistake in mistakes):
             yield error("invalid-selector", "on selects no hosts", f"{path_text(at)}.on: {invalid}", (*at, "on"))
     lifecycle = meta.get("lifecycle")
     if isinstance(lifecycle, dict):

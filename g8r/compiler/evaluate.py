@@ -18,14 +18,13 @@ from types import TracebackType
 from typing import Self
 
 from g8r.compiler import source as sources
-from g8r.compiler.decode import decode
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
 from g8r.compiler.locate import MOST, Locator, with_spans
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
-from g8r.diagnostics import Diagnostic, RejectedError
+from g8r.diagnostics import Diagnostic, RejectedError, Span
 from g8r.module import AnyModule
 from g8r.stack import Stack
 from g8r.value import Value, canonical, digest
@@ -134,6 +133,8 @@ class Pending:
         """The checked stack. Raises RejectedError with everything that is wrong; the first errors have their lines."""
         if self._rejected is not None:
             raise self._rejected
+        from g8r.compiler.decode import decode  # noqa: PLC0415 0.02 s that the child works in, too
+
         work = self._work
         assert work is not None  # noqa: S101 begin() gave it, or a rejection
         accepted = work.accepted()
@@ -141,7 +142,7 @@ class Pending:
         decoded = decode(document, self._kinds, thorough=accepted is None)
         locator = work.locator(document)
         if decoded.stack is None:
-            raise RejectedError(with_spans(decoded.diagnostics, locator, self._places))
+            raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
         if accepted is None:
             raise RejectedError(work.contract_report())
         return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
@@ -149,3 +150,8 @@ class Pending:
     def close(self) -> None:
         """End the child."""
         self._session.close()
+
+
+def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """As a reader of the source meets them; those without a place come last."""
+    return sorted(diagnostics, key=lambda diagnostic: (diagnostic.span is None, diagnostic.span or Span("", 0, 0)))

@@ -9,6 +9,7 @@ working directory must not shadow the shipped one.
 from __future__ import annotations
 
 import atexit
+import errno
 import importlib.util
 import os
 import resource
@@ -61,7 +62,7 @@ Answer: TypeAlias = Evaluated | Reported | Died
 
 
 def start(limits: Limits, import_paths: Sequence[Path] = ()) -> Evaluator:
-    """An evaluator whose process is starting already."""
+    """An evaluator whose process is starting already. Raises OSError where there is none."""
     command = _command()
     return _Embedded(limits, import_paths) if command is None else _Command(command, limits, import_paths)
 
@@ -69,12 +70,7 @@ def start(limits: Limits, import_paths: Sequence[Path] = ()) -> Evaluator:
 def fingerprint() -> str:
     """What tells one evaluator from another, for cache keys: its file, size and time."""
     command = _command()
-    if command is None:
-        spec = importlib.util.find_spec("nickel")
-        folder = Path(spec.origin).parent if spec and spec.origin else Path()
-        files = sorted(folder.glob("nickel*.so"))
-    else:
-        files = [Path(command)]
+    files = sorted(_embedded_library().glob("nickel*.so")) if command is None else [Path(command)]
     stats = [(str(file), file.stat()) for file in files]
     return ";".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
@@ -202,8 +198,7 @@ class _Embedded(Evaluator):
         self._process: subprocess.Popen[bytes] | None = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        spec = importlib.util.find_spec("nickel")
-        packages = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
+        packages = str(_embedded_library().parent)
         child = Path(__file__).with_name("nickel_child.py")
         limits = (str(self._limits.memory), str(int(self._limits.seconds) + 1), str(self._limits.output))
         return self._popen((sys.executable, "-I", "-S", str(child), *limits, packages, *map(str, self._import_paths)))
@@ -244,7 +239,18 @@ def _command() -> str | None:
     named = os.environ.get("G8R_NICKEL", "")
     if named == EMBEDDED:
         return None
-    return shutil.which(named or "nickel") or (named or None)
+    found = shutil.which(named or "nickel")
+    if found is None and named:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), named)
+    return found
+
+
+def _embedded_library() -> Path:
+    """The folder of py-nickel. Raises FileNotFoundError where it is not installed."""
+    spec = importlib.util.find_spec("nickel")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(errno.ENOENT, "there is no nickel command, and py-nickel is not installed")
+    return Path(spec.origin).parent
 
 
 def _death(code: int, said: str) -> Died:

@@ -114,6 +114,11 @@ class Arranged(msgspec.Struct, frozen=True):
     cycles: tuple[tuple[Arrow, ...], ...] = ()
 
 
+def warm() -> None:
+    """Import networkx now: 0.15 s that are free while a child process evaluates the source."""
+    import networkx  # noqa: F401, ICN001, PLC0415
+
+
 def arrange(
     nodes: Iterable[str], arrows: Sequence[Arrow], packages: Mapping[str, Sequence[str]], wanting: Mapping[str, Sequence[str]]
 ) -> Arranged:
@@ -122,23 +127,50 @@ def arrange(
 
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(sorted(nodes))
-    graph.add_edges_from(sorted((arrow.before, arrow.after) for arrow in arrows if not arrow.link.soft))
-    if not nx.is_directed_acyclic_graph(graph):
-        return Arranged(tuple(graph), cycles=tuple(_cycles(graph, arrows)))
-    dropped = _add_soft(graph, sorted({(arrow.before, arrow.after) for arrow in arrows if arrow.link.soft}))
+    hard = {(arrow.before, arrow.after) for arrow in arrows if not arrow.link.soft}
+    soft = {(arrow.before, arrow.after) for arrow in arrows if arrow.link.soft} - hard
+    graph.add_edges_from(hard)
+    graph.add_edges_from(soft)
     after_packages = _add_barriers(graph, packages, wanting)
-    order = tuple(node for node in nx.lexicographical_topological_sort(graph) if not node.startswith(_BARRIER))
-    return Arranged(order, dropped, after_packages)
+    try:
+        return Arranged(_sorted(graph), after_packages=after_packages)
+    except nx.NetworkXUnfeasible:
+        return _arrange_with_care(sorted(nodes), sorted(hard), sorted(soft), arrows, packages, wanting)
+
+
+def _arrange_with_care(
+    nodes: Sequence[str],
+    hard: Sequence[tuple[str, str]],
+    soft: Sequence[tuple[str, str]],
+    arrows: Sequence[Arrow],
+    packages: Mapping[str, Sequence[str]],
+    wanting: Mapping[str, Sequence[str]],
+) -> Arranged:
+    """As `arrange`, where not all edges can be: tells the cycles of hard ones, or gives up soft ones."""
+    import networkx as nx  # noqa: PLC0415 as above
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(nodes)
+    graph.add_edges_from(hard)
+    if not nx.is_directed_acyclic_graph(graph):
+        return Arranged(tuple(nodes), cycles=tuple(_cycles(graph, arrows)))
+    dropped = _add_soft(graph, soft)
+    after_packages = _add_barriers(graph, packages, wanting)
+    return Arranged(_sorted(graph), dropped, after_packages)
+
+
+def _sorted(graph: nx.DiGraph[str]) -> tuple[str, ...]:
+    import networkx as nx  # noqa: PLC0415 as above
+
+    return tuple(node for node in nx.lexicographical_topological_sort(graph) if not node.startswith(_BARRIER))
 
 
 def _add_soft(graph: nx.DiGraph[str], pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """Adds the soft pairs to the graph, those that can be; the earlier ones first. Returns the others."""
     import networkx as nx  # noqa: PLC0415 as above
 
-    new = [pair for pair in pairs if not graph.has_edge(*pair)]
+    new = list(pairs)
     graph.add_edges_from(new)
-    if nx.is_directed_acyclic_graph(graph):
-        return frozenset()
     part = {node: index for index, nodes in enumerate(nx.strongly_connected_components(graph)) for node in nodes}
     suspects = [(before, after) for before, after in new if part[before] == part[after]]
     graph.remove_edges_from(suspects)
@@ -175,6 +207,8 @@ def waves(arranged: Arranged, arrows: Sequence[Arrow], hosts: Mapping[str, str])
     What a host promises itself counts too: a diff waits for the diffs of what comes before it on its host.
     """
     before: dict[str, list[tuple[str, int]]] = {}
+    if not any(arrow.link.pending and hosts[arrow.before] != hosts[arrow.after] for arrow in arrows):
+        return {}
     for arrow in arrows:
         crossing = hosts[arrow.before] != hosts[arrow.after]
         if (arrow.before, arrow.after) not in arranged.dropped and (arrow.link.pending or not crossing):

@@ -69,7 +69,8 @@ class NickelStack:
 
     def locator(self, document: Value) -> Locator:
         prelude = f"{self._prelude}\nlet stack = {self._stack} in"
-        return NickelLocator(self._session.evaluator, prelude, self._session.hidden, document, self._overrides)
+        file = str(self._session.source.path)
+        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""
@@ -81,8 +82,8 @@ class NickelStack:
 
     def _declared(self, document: Value) -> Value:
         if isinstance(document, dict) and _UNDECLARED in document:
-            paths, names = msgspec.convert((document[_UNDECLARED], document["names"]), tuple[list[list[str]], list[str]])
-            raise RejectedError(overrides.undeclared(paths, names))
+            paths, names = msgspec.convert((document[_UNDECLARED], document["names"]), tuple[set[tuple[str, ...]], list[str]])
+            raise RejectedError(overrides.undeclared([each for each in self._overrides if each.path in paths], names))
         return document
 
 

@@ -1,8 +1,8 @@
 """From document paths to lines: where in the user's files a value was written.
 
 For plain data the loader knows. For Nickel the evaluator is asked with an expression that fails at exactly that value, and its
-report shows the place. Two probes, both lazy (only what is on the way to the value is evaluated, so a large stack costs little
-more than reading it):
+report shows the place. Two probes, both lazy: only what is on the way to the value is evaluated. (Reading the source is left:
+15 ms for a small one, 0.08 s for 2,000 tasks, 0.4 s for 10,000.)
 
 - `(PARENT | { "key" | FailAlways, .. })."key"`: the report shows the field's own expression, `content = vars.env`.
 - `VALUE & 'marker`: a merge that fails shows where the value itself was made. This one works for elements of arrays, and for
@@ -14,10 +14,11 @@ holds the marker of the probe: another error may fire first.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -39,16 +40,32 @@ _AT_KEY: Final = frozenset({"unknown-key", "unknown-param", "unknown-kind", "inv
 
 
 class Locator(ABC):
-    """Finds places. What it has found it remembers."""
+    """Finds places. What it has found it remembers. `costly`: each place takes an evaluation of the stack."""
+
+    costly: ClassVar[bool] = True
 
     def __init__(self, overrides: Sequence[Override]) -> None:
         self._overrides = overrides
         self._found: dict[tuple[DocumentPath, bool], Span | None] = {}
+        self._ahead: threading.Thread | None = None
+
+    def begin(self, paths: Iterable[DocumentPath]) -> None:
+        """Look these up while the caller does other work; `locate` waits for that and then knows them."""
+        if self.costly:
+            self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
+            self._ahead.start()
+
+    def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
+        for path in paths:
+            self._remembered(path, keys=False)
 
     def locate(self, paths: Iterable[DocumentPath], most: int | None = MOST, *, keys: bool = False) -> dict[DocumentPath, Span]:
         """The place of each path that has one; of at most so many paths, the first. For a path that is not there, the nearest place
         around it. keys: the places of the names, not of what stands behind them.
         """
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
         wanted = list(dict.fromkeys(paths))[:most]
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}
@@ -66,6 +83,8 @@ class Locator(ABC):
 class PlainLocator(Locator):
     """For YAML, JSON and TOML."""
 
+    costly = False
+
     def __init__(self, positions: Positions, file: str, overrides: Sequence[Override] = ()) -> None:
         super().__init__(overrides)
         self._positions = positions
@@ -80,12 +99,13 @@ class PlainLocator(Locator):
 
 
 class NickelLocator(Locator):
-    """For Nickel. document: what the stack evaluated to, where it is known."""
+    """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to."""
 
     def __init__(
         self,
         evaluator: Callable[[], Evaluator],
         stack: str,
+        file: str,
         hidden: Callable[[str], bool],
         document: Value,
         overrides: Sequence[Override] = (),
@@ -93,6 +113,7 @@ class NickelLocator(Locator):
         super().__init__(overrides)
         self._evaluator = evaluator
         self._stack = stack
+        self._file = file
         self._hidden = hidden
         self._document = document
 
@@ -102,7 +123,7 @@ class NickelLocator(Locator):
             span = self._place(there[:length])
             if span is not None:
                 return _key_before(span, there[-1]) if keys and length == len(path) else span
-        return None
+        return Span(self._file, 1, 1)
 
     def _place(self, path: DocumentPath, depth: int = 0) -> Span | None:
         """The place of a value, or of its first child that has one."""

@@ -71,7 +71,7 @@ def apply(document: Value, overrides: Sequence[Override]) -> Value:
         return document
     written = document.get("vars")
     before: Document = written if isinstance(written, dict) else {}
-    missing = [override.path for override in overrides if not _declared(before, override.path)]
+    missing = [override for override in overrides if not _declared(before, override.path)]
     if missing:
         raise RejectedError(undeclared(missing, before))
     after: Value = before
@@ -80,14 +80,15 @@ def apply(document: Value, overrides: Sequence[Override]) -> Value:
     return {**document, "vars": after}
 
 
-def undeclared(paths: Iterable[Sequence[str]], names: Iterable[str]) -> list[Diagnostic]:
+def undeclared(missing: Iterable[Override], names: Iterable[str]) -> list[Diagnostic]:
     """The errors for overrides of vars that the stack does not have."""
     known = sorted(names)
     found = []
-    for path in paths:
-        name = ".".join(path)
+    for override in missing:
+        name = override.name
         hint = did_you_mean(name, known) or (f" It declares {', '.join(known)}." if known else " It declares none.")
-        found.append(error("unknown-var", f'the stack has no var "{name}"', f"vars.{name} must be declared in the stack.{hint}"))
+        diagnostic = error("unknown-var", f'the stack has no var "{name}"', f"vars.{name} must be declared in the stack.{hint}")
+        found.append(msgspec.structs.replace(diagnostic, span=override.span))
     return found
 
 

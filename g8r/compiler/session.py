@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,8 @@ class Session:
 
     def evaluator(self) -> Evaluator:
         if self._evaluator is None:
-            try:
+            with _no_evaluator():
                 self._evaluator = evaluators.start(self.limits, self.import_paths)
-            except OSError as broken:
-                detail = "Set G8R_NICKEL to the nickel command, or unset it for the embedded one."
-                raise reject("no-evaluator", f"cannot start the evaluator: {broken}", detail) from broken
         return self._evaluator
 
     def close(self) -> None:
@@ -83,6 +81,16 @@ class Session:
         return failures.diagnostics(answer, self.hidden, path or self.source.path, self.limits)
 
 
+@contextmanager
+def _no_evaluator() -> Iterator[None]:
+    """Says what it means that the evaluator is not there."""
+    try:
+        yield
+    except OSError as broken:
+        detail = "Set G8R_NICKEL to the nickel command, or unset it for the embedded one."
+        raise reject("no-evaluator", f"cannot start the evaluator: {broken}", detail) from broken
+
+
 class Kept:
     """What the cache has under the key of this evaluation, and where to keep a new result."""
 
@@ -97,7 +105,9 @@ class Kept:
         if folder is None:
             return None
         contracts = [path.read_bytes() for path in sorted(session.contracts.rglob("*.ncl"))]
-        parts = (_CACHE_VERSION, expression.encode(), evaluators.fingerprint().encode(), *contracts, *more)
+        with _no_evaluator():
+            fingerprint = evaluators.fingerprint()
+        parts = (_CACHE_VERSION, expression.encode(), fingerprint.encode(), *contracts, *more)
 
         def key() -> str | None:
             return caches.key(roots, session.import_paths, *parts)

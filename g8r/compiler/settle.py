@@ -161,8 +161,11 @@ def _given(reference: Reference, task: Task, place: Place, path: DocumentPath, s
 # ---- for each host that makes a difference --------------------------------------------------------------------------------------
 
 
-def settle(studied: Study, host: ExpandedHost, scope: Scope, load: Load) -> tuple[Settled, list[Diagnostic]]:
-    """The task on a host. Where something is wrong it claims nothing, so that one mistake is told once."""
+def settle(studied: Study, host: ExpandedHost, scope: Scope, load: Load, before: Settled | None = None) -> tuple[Settled, list[Diagnostic]]:
+    """The task on a host. Where something is wrong it claims nothing, so that one mistake is told once.
+
+    `before` is the same task on another host: what hangs on the same known params is taken from there.
+    """
     params = studied.params
     diagnostics: list[Diagnostic] = []
     if studied.mentions:
@@ -180,8 +183,15 @@ def settle(studied: Study, host: ExpandedHost, scope: Scope, load: Load) -> tupl
     if any(field.known or field.source for field in _fields(studied.module).values() if field.name in built.unknown):
         return Settled(studied, params, blobs=blobs), diagnostics
     diagnostics += _problems(studied, built, loaded)
+    if before is not None and not before.deferred and _same_ground(studied.module, before.params, params):
+        return Settled(studied, params, before.identity, before.claims, deferred=False, blobs=blobs), diagnostics
     module = studied.module
     return Settled(studied, params, module.identity(built.params), module.claims(built.params), deferred=False, blobs=blobs), diagnostics
+
+
+def _same_ground(module: AnyModule, one: Document, other: Document) -> bool:
+    """Whether the params that identity and claims may hang on are the same, and as many are set."""
+    return one.keys() == other.keys() and all(one.get(name) == other.get(name) for name in _known_names(module))
 
 
 def _replaced(studied: Study, host: ExpandedHost, scope: Scope) -> tuple[Document, list[Diagnostic]]:
@@ -199,10 +209,12 @@ def _with_sources(studied: Study, params: Document, load: Load) -> tuple[Documen
     loaded: dict[str, Loaded] = {}
     diagnostics: list[Diagnostic] = []
     for field in _source_fields(studied.module):
-        named = _partial({field.name: params.get(field.name)})[field.name]
-        path = (*studied.path, field.name)
+        if not isinstance(params.get(field.name), str):
+            continue
+        named = _partial({field.name: params[field.name]})[field.name]
         if not isinstance(named, str):
             continue
+        path = (*studied.path, field.name)
         if params.get("content") is not None:
             detail = "Both say what it holds. Remove one of them."
             diagnostics.append(error("invalid-params", f"{studied.task}: content and {field.name} exclude each other", detail, path))
@@ -263,6 +275,11 @@ def _partial(params: Document) -> dict[str, Partial]:
 @cache
 def _fields(module: AnyModule) -> dict[str, Field]:
     return {field.name: field for field in parameters.fields(module)}
+
+
+@cache
+def _known_names(module: AnyModule) -> tuple[str, ...]:
+    return tuple(field.name for field in parameters.fields(module) if field.known)
 
 
 @cache

@@ -21,11 +21,11 @@ class Source(msgspec.Struct, frozen=True):
     language: Language
 
 
-def find_source(argument: str | Path = ".") -> Source:
+def find_source(argument: str | Path = ".") -> Path:
     """The stack that an argument means: a file, or a folder with one `main.*`, or else one `stack.*`. Raises RejectedError."""
     path = Path(argument)
     if path.is_file():
-        return _known(path)
+        return _known(path).path
     if not path.exists():
         near = did_you_mean(path.name, _names(path.parent)) if path.parent.is_dir() else ""
         raise reject("no-source", f"there is no {path}", f"Name a file or a folder with a stack in it.{near}")
@@ -34,7 +34,7 @@ def find_source(argument: str | Path = ".") -> Source:
     for stem in _STEMS:
         found = [path / f"{stem}{suffix}" for suffix in LANGUAGES if (path / f"{stem}{suffix}").is_file()]
         if len(found) == 1:
-            return _known(found[0])
+            return _known(found[0]).path
         if found:
             names = ", ".join(file.name for file in found)
             raise reject("several-sources", f"{path} has several stacks: {names}", "Name the one that is meant, or remove the others.")

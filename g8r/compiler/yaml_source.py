@@ -131,6 +131,7 @@ class _Composer:
         self._key: _Key | None = None
         self._root: _Node | None = None
         self._documents = 0
+        self._mark: Mark | None = None
 
     def compose(self, source: bytes) -> _Node | None:
         for event in yaml.parse(source, Loader=yaml.CSafeLoader):
@@ -139,6 +140,7 @@ class _Composer:
                 if self._documents > 1:
                     raise _rejected(self._file, event.start_mark, "invalid-yaml", "a stack is one YAML document; this is the second")
             elif isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
+                self._mark = event.start_mark
                 self._take(event)
         return self._root
 
@@ -189,7 +191,7 @@ class _Composer:
         parent.size += node.size
         if parent.size > MAX_NODES:
             summary = f"the aliases in this source expand to more than {MAX_NODES:,} values"
-            raise _rejected(self._file, node.mark, "alias-bomb", summary)
+            raise _rejected(self._file, self._mark, "alias-bomb", summary)
         if isinstance(parent, _Sequence):
             parent.nodes.append(node)
             parent.value.append(node.value)

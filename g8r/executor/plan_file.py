@@ -121,10 +121,7 @@ def _unpack(content: bytes) -> dict[str, bytes]:
 
 def _complaint(found: list[zipfile.ZipInfo]) -> str | None:
     """What is wrong with the table of contents."""
-    names = [entry.filename for entry in found]
-    if len(set(names)) != len(names):
-        return "it holds an entry twice"
-    missing = sorted({PLAN_ENTRY, MAC_ENTRY} - set(names))
+    missing = sorted({PLAN_ENTRY, MAC_ENTRY} - {entry.filename for entry in found})
     if missing:
         return f"it has no {missing[0]}"
     if sum(entry.file_size for entry in found) > LARGEST:

@@ -20,6 +20,7 @@ from g8r.diagnostics import Diagnostic, DocumentPath, Span
 from g8r.executor.agent import Agent
 from g8r.executor.judge import Kinds
 from g8r.executor.observe import observe
+from g8r.executor.stack_outputs import known_outputs
 from g8r.executor.survey import Outlook
 from g8r.plan import Plan, Step
 from g8r.reference import SecretReference, references
@@ -86,7 +87,7 @@ def make_plan(
     subject: Subject, state: State, agents: Mapping[str, Agent], request: Request, stamp: Stamp, kinds: Kinds, seal: Seal
 ) -> Planned:
     tasks = {address: task for address, task in subject.tasks.items() if request.kept is None or address in request.kept}
-    scope = Scope(frozenset(subject.hosts), subject.declared, request.covers, request.allow_empty, request.destroy)
+    scope = Scope(frozenset(subject.hosts), subject.declared, _covers(request), request.allow_empty, request.destroy)
     pruned = prune(subject.tasks, state, scope)
     surveyed = {} if request.destroy else tasks
     catalogs = {host: _part(catalog, surveyed) for host, catalog in subject.catalogs.items()}
@@ -103,8 +104,10 @@ def make_plan(
         pruned=_known_version(pruned, kinds),
         orphan_findings=observation.orphans,
         state=state,
-        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers),
+        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers, kinds(kind).creates),
         seal=lambda task: _sealed(task, kinds, seal),
+        every=subject.tasks,
+        replace=request.replace,
         refresh_only=request.refresh_only,
     )
     made = planner.steps(ground)
@@ -126,6 +129,7 @@ def make_plan(
         selected=subject.selected,
         selection=request.selection,
         stack_outputs={} if request.destroy else subject.outputs,
+        known_outputs={} if request.destroy else known_outputs(subject.outputs, subject.selected, _outputs(made.steps, subject)),
         sensitive_outputs=subject.sensitive_outputs,
         blobs=subject.blobs,
         complete=not request.selection,
@@ -145,6 +149,17 @@ def with_spans(planned: Planned, locate: Callable[[Sequence[DocumentPath]], Mapp
         return planned.plan
     ids = {step.id: found[planned.paths[str(step.address)]] for step in steps if planned.paths[str(step.address)] in found}
     return msgspec.structs.replace(planned.plan, steps=tuple(_placed(step, ids.get(step.id)) for step in planned.plan.steps))
+
+
+def _outputs(steps: Sequence[Step], subject: Subject) -> dict[Address, Document]:
+    """What tasks put out, as far as the steps know; nothing is gathered where the stack has no outputs."""
+    return {step.address: step.outputs for step in steps if step.outputs and not step.verb} if subject.outputs else {}
+
+
+def _covers(request: Request) -> Callable[[Address], bool]:
+    """Whether an address is in the selection: asked for, or brought along by what was."""
+    kept = request.kept
+    return request.covers if kept is None else lambda address: address in kept or request.covers(address)
 
 
 def _placed(step: Step, span: Span | None) -> Step:

@@ -136,7 +136,6 @@ class MemoryStore:
             ledger.outputs, ledger.sensitive_outputs = outputs, new[1]
             ledger.serial += 1
         kept.run = msgspec.structs.replace(kept.run, status=status, ended=ended, serial=ledger.serial)
-        kept.intents = () if status in store_refusals.OVER else kept.intents
         return ledger.serial
 
     def reopen(self, fence: int, run: str, again: Collection[str]) -> None:
@@ -153,7 +152,6 @@ class MemoryStore:
         self._checked(fence)
         kept = self._open(run)
         kept.run = msgspec.structs.replace(kept.run, status="abandoned", ended=ended)
-        kept.intents = ()
 
     def edit(self, fence: int, stack: str, workspace: str, changes: Sequence[Entry]) -> int:
         self._checked(fence)

@@ -101,7 +101,7 @@ class Command(Module[CommandParams, CommandState]):
     Outputs: ClassVar[type[Any]] = CommandOutputs
     natural = "name"
     triggers: ClassVar[Mapping[str, str]] = {"run_on": "run"}
-    determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"env": ("env", "stdout"), "stdin": ("stdin", "stdout")}
+    determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"env": ("stdout",), "stdin": ("stdout",)}
     remembers = True
     of_stack = True
     becomes = True
@@ -140,9 +140,7 @@ class Command(Module[CommandParams, CommandState]):
         there = CommandState(done=False) if isinstance(before, Absent) else before
         if there.done or not (_guarded(params) or params.run):
             return NoChange()
-        exit_code = params.ok_codes[0] if len(params.ok_codes) == 1 else None
-        after = CommandState(done=params.run != "always", exit_code=exit_code)
-        return Change("run", before, after, ("stdout",) if exit_code is not None else ("exit_code", "stdout"))
+        return Change("run", before, CommandState(done=params.run != "always"), ("exit_code", "stdout"))
 
     def remove(
         self,
@@ -165,7 +163,8 @@ class Command(Module[CommandParams, CommandState]):
             if "argv" in each.sensitive:
                 yield Failed("argv holds a secret, which every process on the host could read: pass it in stdin or env")
                 continue
-            done = _run(each.params, host, secret=any(getattr(each.params, name, None) for name in each.sensitive))
+            secret = "stdout" in each.sensitive or any(getattr(each.params, name, None) for name in each.sensitive)
+            done = _run(each.params, host, secret=secret)
             if isinstance(done, Applied) and _guarded(each.params) and each.params.run is None:
                 still = _why_due(each.params, host)
                 yield Failed(f"it succeeded, but {still}: it would run on every apply") if still else done

@@ -10,21 +10,19 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import Meta
 
 from g8r.change import ABSENT, Absent, Applied, Change, Failed, NoChange, Unreadable, Verdict
 from g8r.claim import Claims
 from g8r.host import Host, HostError
 from g8r.module import AccountName, Ahead, Module, Params, Problem, State, Wanted, Work, param
+from g8r.modules.support.accounts import AccountNumber
 from g8r.modules.support.programs import failed, needs_root
 
 
 class GroupParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The group; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    gid: Annotated[Annotated[int, Meta(ge=0, le=4294967294)] | None, param("Its number. Left out, the host chooses one.", example=2000)] = (
-        None
-    )
+    gid: Annotated[AccountNumber | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
     system: Annotated[
         bool, param("Choose the number of a new group from those for system accounts. Of a group that exists it means nothing.")
     ] = False

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,10 @@ from g8r.modules.support.programs import needs_root
 
 _NO_APT: Final = "packages need apt, and this host has no package manager that g8r knows"
 
+Version: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9*?\[][A-Za-z0-9.+:~*?\[\]-]*$", extra={"expected": "a version or a glob such as 1.22.*"})
+]
+
 
 class PackageParams(Params, frozen=True, kw_only=True):
     name: Annotated[
@@ -45,9 +49,7 @@ class PackageParams(Params, frozen=True, kw_only=True):
         param("`latest` upgrades whenever the package lists offer a newer version.", known=True),
     ] = "present"
     version: Annotated[
-        Annotated[str, Meta(pattern=r"^[0-9*?\[][A-Za-z0-9.+:~*?\[\]-]*$", extra={"expected": "a version or a glob such as 1.22.*"})]
-        | None,
-        param("The version, or a glob that it must match. Left out, any will do.", known=True, example="1.22.*"),
+        Version | None, param("The version, or a glob that it must match. Left out, any will do.", known=True, example="1.22.*")
     ] = None
     hold: Annotated[bool | None, param("Whether upgrades by others leave it alone. Left out, that is left as it is.")] = None
     recommends: Annotated[bool, param("Whether to install the packages that it recommends, too.", known=True)] = False
@@ -140,6 +142,22 @@ class Package(Module[PackageParams, PackageState]):
 
     def remove(self, params: PackageParams, before: PackageState) -> Change[PackageState] | Blocked:
         return _removal(params, before, purge=params.purge is not False)
+
+    def restore(
+        self,
+        params: PackageParams,
+        before: PackageState | Absent,
+        original: PackageState,
+    ) -> Change[PackageState] | NoChange | Blocked:
+        """The version, the marks and the hold that it had; not that its installation was never finished."""
+        if original.status == "residual":
+            return Blocked(f"the configuration files that were left of {original.name} are not kept by g8r; set on_remove = 'forget")
+        newest = None if isinstance(before, Absent) else before.newest
+        after = msgspec.structs.replace(original, status="installed", newest=newest)
+        if after == before:
+            return NoChange()
+        unknown = ("newest",) if params.ensure == "latest" else ()
+        return Change("create" if isinstance(before, Absent) else "update", before, after, unknown)
 
     def rehearse(
         self, work: Sequence[Work[PackageParams, PackageState]], host: Host

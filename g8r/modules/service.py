@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from g8r.change import ABSENT, Absent, Applied, Blocked, Change, Failed, NoChange, Unreadable, Verdict
+from g8r.change import ABSENT, Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
 from g8r.claim import Claims
 from g8r.host import Host, HostError
 from g8r.module import Ahead, Module, Params, Port, Problem, State, Wanted, Work, param
@@ -23,8 +23,6 @@ from g8r.modules.support import systemd
 from g8r.modules.support.programs import needs_root
 from g8r.modules.support.systemd import UnitStatus
 from g8r.value import Value
-
-_STARTED = "started"
 
 
 class ServiceParams(Params, frozen=True, kw_only=True):
@@ -64,6 +62,7 @@ class Service(Module[ServiceParams, ServiceState]):
     State: ClassVar[type[Any]] = ServiceState
     Outputs: ClassVar[type[Any]] = ServiceOutputs
     natural = "name"
+    creates = False
     triggers: ClassVar[Mapping[str, str]] = {"reload_on": "reload", "restart_on": "restart"}
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"port": ()}
 
@@ -124,6 +123,14 @@ class Service(Module[ServiceParams, ServiceState]):
         after = msgspec.structs.replace(before, running=False, enabled=before.enabled and False)
         return NoChange() if after == before else Change("update", before, after)
 
+    def rehearse(
+        self, work: Sequence[Work[ServiceParams, ServiceState]], host: Host
+    ) -> Sequence[Change[ServiceState] | Undecided[ServiceState] | Blocked]:
+        """Blocked where a unit is to be masked whose own file is where the mask would be."""
+        masking = {each.change.before.unit for each in work if not isinstance(each.change.before, Absent) and _masks(each.change)}
+        paths = {status.unit: status.path for status in systemd.show(sorted(masking), host)}
+        return [_in_the_way(each.change, paths) or each.change for each in work]
+
     def apply(self, work: Sequence[Work[ServiceParams, ServiceState]], host: Host) -> Iterator[Applied[ServiceState] | Failed]:
         for each in work:
             yield _apply(each, host)
@@ -167,6 +174,20 @@ def _blocked(params: ServiceParams, before: ServiceState) -> Blocked | None:
             "Leave out enabled, or add an [Install] section"
         )
     return None
+
+
+def _masks(change: Change[ServiceState]) -> bool:
+    before, after = change.before, change.after
+    return not isinstance(before, Absent) and not isinstance(after, Absent) and after.masked and not before.masked
+
+
+def _in_the_way(change: Change[ServiceState], paths: Mapping[str, str]) -> Blocked | None:
+    path = "" if isinstance(change.before, Absent) else paths.get(change.before.unit, "")
+    if not path.startswith(systemd.LOCAL_UNITS):
+        return None
+    return Blocked(
+        f"{path} is a file of this host itself, and masking would replace it: set running and enabled to false, or remove the file"
+    )
 
 
 def _apply(work: Work[ServiceParams, ServiceState], host: Host) -> Applied[ServiceState] | Failed:

@@ -13,26 +13,32 @@ What is left out is left as it is, or as `useradd` makes it. Choices where two p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from g8r.change import ABSENT, Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
 from g8r.claim import Claims, normal_path
-from g8r.host import Host
+from g8r.host import AccountGroup, Host
 from g8r.module import AbsolutePath, AccountName, Ahead, Module, Params, Problem, State, Wanted, Work, param
 from g8r.modules.support import accounts
-from g8r.modules.support.accounts import digest_of_hash
+from g8r.modules.support.accounts import AccountNumber, digest_of_hash
 from g8r.modules.support.programs import needs_root
 
-_ID = Meta(ge=0, le=4294967294)
+Comment: TypeAlias = Annotated[str, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"})]
+PasswordHash: TypeAlias = Annotated[
+    str, Meta(pattern=r"^(\$[^:\s]+|\*)$", extra={"expected": "a password hash as `mkpasswd` prints it ($y$..., $6$...), or *"})
+]
+Expiry: TypeAlias = Annotated[
+    str, Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'})
+]
 
 
 class UserParams(Params, frozen=True, kw_only=True):
     name: Annotated[AccountName, param("The account; the task's name where it is left out.", known=True)]
     ensure: Annotated[Literal["present", "absent"], param("Whether it shall be there.", known=True)] = "present"
-    uid: Annotated[Annotated[int, _ID] | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
+    uid: Annotated[AccountNumber | None, param("Its number. Left out, the host chooses one.", example=2000)] = None
     group: Annotated[
         AccountName | None, param("Its primary group. Left out, a new user gets a group of its own name.", known=True, example="www-data")
     ] = None
@@ -47,31 +53,17 @@ class UserParams(Params, frozen=True, kw_only=True):
     ] = None
     move_home: Annotated[bool, param("Whether a changed `home` takes what is in the old one along.")] = False
     shell: Annotated[AbsolutePath | None, param("Its login shell. Left out, the host chooses that of a new user.")] = None
-    comment: Annotated[
-        Annotated[str, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"})] | None,
-        param("The comment, mostly the full name."),
-    ] = None
+    comment: Annotated[Comment | None, param("The comment, mostly the full name.")] = None
     system: Annotated[
         bool,
         param("Make a new user a system account: a low number, no expiry. Of a user that exists it means nothing.", known=True),
     ] = False
     password: Annotated[
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^(\$[^:\s]+|\*)$",
-                extra={"expected": "a password hash such as `mkpasswd` prints ($y$..., $6$...), or * for none that fits"},
-            ),
-        ]
-        | None,
+        PasswordHash | None,
         param("The hash of its password, as `mkpasswd` prints it; `*` for a password that never fits.", sensitive=True, stand_in=""),
     ] = None
     locked: Annotated[bool | None, param("Whether logging in with the password is off for now; keys still work.")] = None
-    expires: Annotated[
-        Annotated[str, Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'})]
-        | None,
-        param("The day from which on the account is closed, or `never`.", example="2030-12-31"),
-    ] = None
+    expires: Annotated[Expiry | None, param("The day from which on the account is closed, or `never`.", example="2030-12-31")] = None
     remove_home: Annotated[bool, param("Whether the home goes with the user when it is removed.")] = False
 
 
@@ -187,25 +179,22 @@ class User(Module[UserParams, UserState]):
 
     def restore(
         self,
-        params: UserParams,  # noqa: ARG002 the protocol's
+        params: UserParams,
         before: UserState | Absent,
         original: UserState,
     ) -> Change[UserState] | NoChange | Blocked:
-        was = None if isinstance(before, Absent) else before.password
-        if was != original.password:
+        lost = not original.locked if isinstance(before, Absent) else before.password != original.password
+        if lost:
             return Blocked(f"the password that {original.name} had before is not kept by g8r; set on_remove = 'forget")
-        if before == original:
-            return NoChange()
-        return Change("create" if isinstance(before, Absent) else "update", before, original)
+        return super().restore(params, before, original)
 
     def rehearse(
         self, work: Sequence[Work[UserParams, UserState]], host: Host
     ) -> Sequence[Change[UserState] | Undecided[UserState] | Blocked]:
-        """The shell that `useradd` gives a new user where none is asked for."""
-        if not any("shell" in each.change.unknown for each in work):
-            return [each.change for each in work]
-        shell = accounts.default_shell(host)
-        return [_with_shell(each.change, shell) for each in work]
+        """The shell that `useradd` gives a new user where none is asked for; blocked where its own group is there already."""
+        groups = host.groups()
+        shell = accounts.default_shell(host) if any("shell" in each.change.unknown for each in work) else None
+        return [_group_taken(each, groups) or _with_shell(each.change, shell) for each in work]
 
     def apply(self, work: Sequence[Work[UserParams, UserState]], host: Host) -> Iterator[Applied[UserState] | Failed]:
         for each in work:
@@ -278,6 +267,14 @@ def _removal(params: UserParams, before: UserState) -> Change[UserState]:
     return Change("delete", before, ABSENT, because=(f"its home {before.home} {fate}",))
 
 
+def _group_taken(work: Work[UserParams, UserState], groups: Mapping[str, AccountGroup]) -> Blocked | None:
+    """A user that is to bring its own group cannot where there is one; and taking it over would take it away with the user later."""
+    if not isinstance(work.change.before, Absent) or work.params.group is not None or work.params.name not in groups:
+        return None
+    name = work.params.name
+    return Blocked(f'there is a group {name} already: say group = "{name}" to make it the primary group of the user')
+
+
 def _with_shell(change: Change[UserState], shell: str | None) -> Change[UserState]:
     if shell is None or isinstance(change.after, Absent) or "shell" not in change.unknown:
         return change
@@ -291,9 +288,10 @@ def _with_shell(change: Change[UserState], shell: str | None) -> Change[UserStat
 def _apply(work: Work[UserParams, UserState], host: Host) -> Applied[UserState] | Failed:
     params, before, after = work.params, work.change.before, work.change.after
     if isinstance(after, Absent):
-        return accounts.run(("userdel", *(("--remove",) if params.remove_home else ()), params.name), host) or Applied()
+        return _delete(params, host) or Applied()
     if isinstance(before, Absent):
-        failure = accounts.run(_useradd(work, after, host), host)
+        taken = _group_taken(work, host.groups())
+        failure = Failed(taken.reason) if taken else accounts.run(_useradd(work, after), host)
     else:
         options = _usermod(params, before, after)
         failure = accounts.run(("usermod", *options, after.name), host) if options else None
@@ -305,15 +303,31 @@ def _apply(work: Work[UserParams, UserState], host: Host) -> Applied[UserState] 
     return failure or Applied()
 
 
+def _delete(params: UserParams, host: Host) -> Failed | None:
+    """Userdel takes the primary group along where it has the user's name and no other members.
+
+    Where the task named that group, it is not the user's to take: root is its member for the moment, which gives root nothing new.
+    """
+    account = host.accounts().get(params.name)
+    keeps_group = account is not None and params.group is not None and account.group == params.name
+    if keeps_group:
+        failure = accounts.run(("gpasswd", "-a", "root", params.name), host)
+        if failure is not None:
+            return failure
+    failure = accounts.run(("userdel", *(("--remove",) if params.remove_home else ()), params.name), host)
+    if keeps_group:
+        failure = failure or accounts.run(("gpasswd", "-d", "root", params.name), host)
+    return failure
+
+
 def _secret(state: UserState) -> tuple[str | None, bool | None]:
     return state.password, state.locked
 
 
-def _useradd(work: Work[UserParams, UserState], after: UserState, host: Host) -> tuple[str, ...]:
+def _useradd(work: Work[UserParams, UserState], after: UserState) -> tuple[str, ...]:
     params, unknown = work.params, work.change.unknown
-    own_group = after.group == after.name and after.name not in host.groups()
     argv = ["useradd", "--home-dir", after.home, "--create-home" if _makes_home(params) else "--no-create-home"]
-    argv += ["--user-group"] if own_group else ["--gid", after.group]
+    argv += ["--user-group"] if params.group is None and after.group == after.name else ["--gid", after.group]
     argv += ["--system"] if params.system else []
     argv += ["--uid", str(after.uid)] if after.uid is not None and "uid" not in unknown else []
     argv += ["--groups", ",".join(after.groups)] if after.groups else []

@@ -86,6 +86,13 @@ def is_text(value: Shown) -> bool:
 def text_lines(before: str, after: str) -> Iterator[str]:
     """A unified diff without file names: `@@` heads, then lines with ` `, `-`, `+`; cleaned. A missing last newline is said."""
     old, new = _lines(before), _lines(after)
+    if old == new:
+        return
+    if not old or not new:
+        yield f"@@ -{_range(old)} +{_range(new)} @@"
+        yield from ("-" + line for line in old)
+        yield from ("+" + line for line in new)
+        return
     start = _common(old, new)
     end = _common(old[start:][::-1], new[start:][::-1])
     changed_old, changed_new = old[start : len(old) - end], new[start : len(new) - end]
@@ -106,6 +113,11 @@ def _lines(text: str) -> list[str]:
         return []
     lines = style.clean_lines(text)
     return lines if text.endswith("\n") else [*lines[:-1], lines[-1] + "  (no newline at the end)"]
+
+
+def _range(lines: list[str]) -> str:
+    """The range of a whole text in a `@@` head, as difflib writes it."""
+    return "0,0" if not lines else "1" if len(lines) == 1 else f"1,{len(lines)}"
 
 
 def _common(first: list[str], second: list[str]) -> int:

@@ -120,13 +120,14 @@ def _output_changes(plan: Plan, prior: Document) -> Document:
     changes: Document = {}
     for name in sorted(plan.stack_outputs.keys() | prior.keys()):
         hidden = name in plan.sensitive_outputs
-        before, after = prior.get(name), plan.stack_outputs.get(name)
+        later = name in plan.stack_outputs and name not in plan.known_outputs
+        before, after = prior.get(name), plan.known_outputs.get(name)
         action = "delete" if name not in plan.stack_outputs else "create" if name not in prior else "no-op" if before == after else "update"
         changes[name] = {
             "actions": [action],
             "before": MASK if hidden and before is not None else before,
             "after": MASK if hidden and after is not None else after,
-            "after_unknown": False,
+            "after_unknown": later,
             "before_sensitive": hidden,
             "after_sensitive": hidden,
         }

@@ -79,8 +79,12 @@ def lines(plan: Plan, palette: Palette = PLAIN, *, full: bool = False) -> Iterat
     if drifted:
         yield palette.paint("strong", "Changed outside g8r since the last apply:")
         yield ""
-        for entry in drifted:
-            yield from _indented(drift_lines(entry, palette, full=full))
+        blocks = [list(drift_lines(entry, palette, full=full)) for entry in drifted]
+        for block in blocks:
+            yield from _indented(block)
+            if len(block) > 1:
+                yield ""
+        if len(blocks[-1]) == 1:
             yield ""
     if planned:
         title = "g8r cannot go on:" if plan.blocked else "g8r takes note of this:"
@@ -282,9 +286,11 @@ def _fields(step: Step) -> tuple[Difference, ...]:
 
 def _outputs(plan: Plan, palette: Palette, *, full: bool) -> Iterator[str]:
     if plan.stack_outputs and plan.summary().any:
-        yield palette.paint("strong", "Outputs, as far as known:")
+        yield palette.paint("strong", "Outputs:")
         yield ""
-        yield from _indented(attributes.present(plan.stack_outputs, plan.sensitive_outputs, palette, full=full))
+        later = sorted(plan.stack_outputs.keys() - plan.known_outputs.keys())
+        shown = diff.between(None, plan.known_outputs, later, plan.sensitive_outputs)
+        yield from _indented(attributes.new(shown, palette, full=full))
         yield ""
 
 

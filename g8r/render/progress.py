@@ -194,8 +194,9 @@ def _verdict(event: RunEnded, counts: dict[str, int]) -> tuple[str, Style, str]:
             return "Abandoned:", "warning", "What is recorded is true. `g8r plan` shows what is left to do."
         case _:
             told = "What was done is recorded. Mend what failed, then `g8r plan` shows what is left to do."
-            stale = "What is recorded is true. The ground had moved; `g8r plan` shows what is left to do."
-            return ("Failed:", "error", told) if counts.get("failed") else ("Not all done:", "warning", stale)
+            moved = "The ground had moved under what is stale. " if counts.get("stale") else ""
+            left = f"{moved}What was done is recorded; `g8r plan` shows what is left to do."
+            return ("Failed:", "error", told) if counts.get("failed") else ("Not all done:", "warning", left)
 
 
 def _named(word: str, found: Sequence[StepEnded]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Meta
+
 from g8r.module import AbsolutePath, AccountName, AnyModule, Claims, Duration, Mode, Module, Params, Port, State, param
 
 
@@ -23,6 +25,8 @@ class ServiceParams(Params):
     arguments: Annotated[tuple[str, ...] | None, param("What it is started with.")] = None
     environment: Annotated[dict[str, str] | None, param("Its environment.")] = None
     nice: Annotated[int, param("Its priority.")] = 0
+    shell: Annotated[str, Meta(min_length=1), param("Its shell.")] = "sh"
+    ports: Annotated[tuple[Port, ...], Meta(min_length=1), param("More ports.")] = (1,)
     extra: Annotated[Any, param("Anything.")] = None
     restart: Annotated[Literal["always", "never"] | bool, param("When it is restarted.")] = "always"
 

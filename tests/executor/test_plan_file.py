@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 import zipfile
 
@@ -63,7 +62,7 @@ def test_what_is_written_is_read(path):
     plan_file.write(path, WHOLE, BLOBS, KEY)
     assert plan_file.read(path, KEY) == (WHOLE, BLOBS)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(path.parent) == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_equal_plans_give_equal_bytes(path, written):

@@ -79,6 +79,25 @@ class TestLedger:
         assert store.load(*STACK).resources == {subject.key: subject for subject in subjects}
         assert store.outcomes("run-1") == [("s", Failure(content))]
 
+    def test_odd_strings_beside_long_ones_come_back(self, store):
+        odd = resource("odd", "\0blob:sha256:00")
+        both = resource("both", "x" * 9000, outputs={"odd": "\0blob:sha256:00", "\0blob:": [1]})
+        steps = [msgspec.structs.replace(rich_step(name), params=subject.params) for name, subject in (("a", odd), ("b", both))]
+        intents = [msgspec.structs.replace(intent("a"), record=odd), msgspec.structs.replace(intent("b"), record=both)]
+        held = fence(store)
+        store.begin(held, run(), plan(steps=steps), intents, [], {})
+        assert store.load(*STACK).intents == tuple(intents)
+        assert store.plan_of("run-1").steps == tuple(steps)
+        store.record(held, "run-1", [Ended("s", Failure("\0blob:sha256:00", "x" * 9000), (Recorded(odd), Recorded(both)))])
+        assert store.load(*STACK).resources == {both.key: both, odd.key: odd}
+        assert store.outcomes("run-1") == [("s", Failure("\0blob:sha256:00", "x" * 9000))]
+
+    def test_odd_strings_in_a_plan_with_blobs_come_back(self, store):
+        odd = msgspec.structs.replace(rich_step("a"), params={"content": "\0blob:sha256:00"})
+        blobs = {digest(b"b"): b"b"}
+        store.begin(fence(store), run(), plan(steps=[odd], blobs=tuple(blobs)), [], [], blobs)
+        assert store.plan_of("run-1").steps == (odd,)
+
     def test_the_serial_grows_with_entries_only(self, store):
         held = begun(store)
         assert store.record(held, "run-1", [ended("a"), ended("b")]) == 1
@@ -249,12 +268,12 @@ class TestRuns:
         assert store.open_run(*STACK) is None
 
     def test_an_interrupted_run_is_resumed(self, store):
-        held = begun(store, steps=("a", "b", "c"))
+        held = begun(store, steps=("a", "b", "c", "d"))
         store.record(held, "run-1", [ended("a"), ended("b", outcome=NotStarted()), ended("c", outcome=Failure("no"))])
         store.finish(held, "run-1", "interrupted", LATER)
         assert store.load(*STACK).intents == ()
         store.reopen(held, "run-1", ["web1/file.b"])
-        assert store.load(*STACK).intents == (intent("b"),)
+        assert store.load(*STACK).intents == (intent("b"), intent("d"))
         assert store.open_run(*STACK).counts == {"changed": 1, "failed": 1}
         store.record(held, "run-1", [ended("b"), ended("c")])
         store.finish(held, "run-1", "done", LATER)

@@ -54,7 +54,14 @@ class Task:
         before = self.read(host)
         if isinstance(before, Unreadable):
             return before, Blocked(before.reason)
-        return before, self.module.diff(self.params, before, self.ahead(host))
+        ahead = self.ahead(host)
+        verdict = self.module.diff(self.params, before, ahead)
+        return before, self.rehearse(verdict, host) if isinstance(verdict, Change) else verdict
+
+    def rehearse(self, change: Change[Any], host: Host) -> Verdict:
+        """The change, with what the machine foretells of it."""
+        (verdict,) = self.module.rehearse([Work(self.params, change, self.pulled_in, self.case.sensitive, self.ahead(host))], host)
+        return verdict
 
     def apply(self, change: Change[Any], host: Host) -> Applied[Any] | Failed:
         hidden = parameters.determined(self.module, frozenset(self.case.sensitive))
@@ -227,9 +234,11 @@ def removal_undoes(case: Case, host: Machine) -> None:
         assert undo.reason
         assert not created, "what was created cannot be removed"
         return
-    result = task.apply(undo, host)
+    foretold = task.rehearse(undo, host)
+    assert isinstance(foretold, Change), foretold
+    result = task.apply(foretold, host)
     assert isinstance(result, Applied), result
-    assert_as_predicted(task, undo, host)
+    assert_as_predicted(task, foretold, host)
     if created:
         left = [path for path in host.snapshot().differences(original) if path not in case.leaves]
         assert left == [], "created, removed again, and this is left"

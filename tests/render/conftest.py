@@ -10,7 +10,9 @@ from g8r.plan import Plan
 
 @pytest.fixture
 def rich_plan() -> Plan:
-    return make_plan(*every_action(), stack_outputs={"url": "http://web1", "token": SECRET}, sensitive_outputs=("token",))
+    wanted = {"url": "http://web1", "token": SECRET, "later": "@{web1/service.nginx.port}"}
+    known = {"url": "http://web1", "token": SECRET}
+    return make_plan(*every_action(), stack_outputs=wanted, known_outputs=known, sensitive_outputs=("token",))
 
 
 @pytest.fixture

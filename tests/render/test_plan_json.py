@@ -103,7 +103,7 @@ def test_drift_goes_from_what_was_recorded_to_what_was_read():
 
 
 def test_outputs():
-    plan = make_plan(stack_outputs={"a": 1, "b": 2, "c": "x"}, sensitive_outputs=("c",))
+    plan = make_plan(stack_outputs={"a": 1, "b": 2, "c": "x"}, known_outputs={"a": 1, "b": 2, "c": "x"}, sensitive_outputs=("c",))
     changes = plan_json.render(plan, {"a": 1, "b": 1, "d": 1, "c": SECRET})["output_changes"]
     assert {name: change["actions"] for name, change in changes.items()} == {
         "a": ["no-op"],

@@ -282,7 +282,7 @@ def _dpkg(host: FakeHost, call: Invocation) -> Ran:
 def _find(host: FakeHost, _call: Invocation) -> Ran:
     """Only what g8r asks: the change times of lists and sources. Sources that are not those of the last fetch are new."""
     known = archive(host)
-    lines = [] if known.listed is None else [f"{_NOW - known.age}.5 /var/lib/apt/lists/debian_dists_bookworm_main_Packages"]
+    lines = [] if known.listed is None else [f"{_NOW - 60 - known.age}.5 /var/lib/apt/lists/debian_dists_bookworm_main_Packages"]
     lines.append(f"{_NOW if known.sources != _sources(host) else 1_500_000_000}.25 /etc/apt/sources.list")
     return Ran(0, "".join(f"{line}\n" for line in lines).encode(), b"")
 

@@ -148,6 +148,7 @@ def _properties(host: FakeHost, asked: str) -> dict[str, str]:
         "Id": unit.name,
         "Names": unit.name,
         "LoadState": load,
+        "FragmentPath": unit.path or "",
         "ActiveState": runtime.active,
         "SubState": runtime.sub,
         "UnitFileState": state,

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from g8r.change import Failed
 from g8r.host import AccountGroup, Host, HostError
 from g8r.modules.support.programs import failed
 from g8r.value import digest
+
+AccountNumber: TypeAlias = Annotated[int, Meta(ge=0, le=4294967294)]
+"""A uid or gid; the largest 32 bit number means "none" to the kernel."""
 
 _EPOCH: Final = dt.date(1970, 1, 1)
 

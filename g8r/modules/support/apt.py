@@ -210,10 +210,15 @@ def similar(name: str, host: Host) -> tuple[str, ...]:
     return tuple(sorted(ran.text.split()))
 
 
-def offered(name: str, host: Host) -> tuple[str, ...]:
-    """The versions that apt can get of a package, best first."""
-    ran = host.run(("apt-cache", *_IN_MEMORY, "madison", name), changes=False)
-    return tuple(dict.fromkeys(line.split("|")[1].strip() for line in ran.text.splitlines() if line.count("|") > 1))
+def offered(names: Sequence[str], host: Host) -> Mapping[str, tuple[str, ...]]:
+    """The versions that apt can get of packages, best first; of what it does not know, nothing."""
+    ran = host.run(("apt-cache", *_IN_MEMORY, "madison", *names), changes=False)
+    found: dict[str, list[str]] = {}
+    for line in ran.text.splitlines():
+        columns = [column.strip() for column in line.split("|")]
+        if len(columns) > 1:
+            found.setdefault(columns[0], []).append(columns[1])
+    return {name: tuple(dict.fromkeys(versions)) for name, versions in found.items()}
 
 
 # ---- doing it ---------------------------------------------------------------------------------------------------------------

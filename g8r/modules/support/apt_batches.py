@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -18,9 +19,12 @@ from g8r.modules.support import apt
 from g8r.modules.support.apt import Simulation
 from g8r.modules.support.programs import said
 
+_FEW: Final = 12
+"""Packages that exclude each other are told apart by as many simulations; of more, all are blamed."""
 _PULLS_IN: Final = "pulls in "
 _UPGRADES: Final = "also upgrades "
 _REMOVES: Final = "also removes "
+_STALE: Final = "the package lists are older than a day, or than their sources; apply fetches them"
 
 C = TypeVar("C", bound=Change[Any])
 
@@ -93,7 +97,7 @@ def _answers(told: _Foretold, changes: Mapping[str, C], age: str, host: Host) ->
     if simulation.complaint:
         order = told.orders[0]
         if order.act == "install" and (age != "fresh" or order.may_change_sources):
-            why = "apt's sources change first" if order.may_change_sources else "the package lists are older than a day; apply fetches them"
+            why = "apt's sources change first" if order.may_change_sources else _STALE
             return {order.name: _vague(changes[order.name], why)}
         return {order.name: Blocked(_refusal(order, simulation.complaint, host))}
     extras = _extras(told, host)
@@ -103,7 +107,7 @@ def _answers(told: _Foretold, changes: Mapping[str, C], age: str, host: Host) ->
         if order.act == "install":
             version = simulation.version(order.name.partition(":")[0])
             if age != "fresh":
-                change = _vague(change, "the package lists are older than a day; apply fetches them")
+                change = _vague(change, _STALE)
             elif version is not None and "version" in change.unknown:
                 change = _with_version(change, version)
         answers[order.name] = change
@@ -155,18 +159,17 @@ def _brought(told: _Foretold, host: Host) -> Mapping[str, tuple[str, ...]]:
 def _refusal(order: Order, complaint: str, host: Host) -> str:
     if order.act != "install":
         return f"apt cannot remove {order.name}: {complaint}"
-    versions = apt.offered(order.name, host)
-    hint = ""
-    if order.version and versions:
-        hint = f" It offers {', '.join(versions[:5])}."
-    elif not versions:
-        close = get_close_matches(order.name, apt.similar(order.name, host), n=1)
-        hint = (
-            f' Did you mean "{close[0]}"?'
-            if close and close[0] != order.name
-            else " If it is a virtual package, name one that provides it."
-        )
-    return f"apt cannot install {order.word}: {complaint}.{hint}"
+    return f"apt cannot install {order.word}: {complaint}.{_hint(order, complaint, host)}"
+
+
+def _hint(order: Order, complaint: str, host: Host) -> str:
+    if "no installation candidate" in complaint:
+        return " It is a virtual package, or one whose source is gone: name a package that provides it."
+    versions = apt.offered([order.name], host).get(order.name, ())
+    if versions:
+        return f" It offers {', '.join(versions[:5])}." if order.version else ""
+    close = get_close_matches(order.name, apt.similar(order.name, host), n=1)
+    return f' Did you mean "{close[0]}"?' if close and close[0] != order.name else ""
 
 
 # ---- simulating -------------------------------------------------------------------------------------------------------------
@@ -189,35 +192,56 @@ def _foretell(orders: tuple[Order, ...], host: Host) -> list[_Foretold]:
     simulation = _simulate(orders, host)
     if not simulation.complaint or len(orders) == 1:
         return [_Foretold(orders, simulation)]
+    told = [each for part in _parts(orders, host) for each in _foretell(part, host)]
+    refused = [each for each in told if each.simulation.complaint]
+    accepted = tuple(order for each in told if not each.simulation.complaint for order in each.orders)
+    if not accepted:
+        return refused
+    together = _simulate(accepted, host) if refused else simulation
+    return [*refused, *(_conflicting(accepted, together, host) if together.complaint else [_Foretold(accepted, together)])]
+
+
+def _parts(orders: tuple[Order, ...], host: Host) -> list[tuple[Order, ...]]:
+    """Where to look for who is to blame: the suspects one by one and the others together, or else one half and the other."""
+    suspects = _suspects(orders, host)
+    if suspects and len(suspects) < len(orders):
+        return [*((order,) for order in suspects), tuple(order for order in orders if order not in suspects)]
     middle = len(orders) // 2
-    halves = [*_foretell(orders[:middle], host), *_foretell(orders[middle:], host)]
-    accepted = tuple(order for told in halves if not told.simulation.complaint for order in told.orders)
-    refused = [told for told in halves if told.simulation.complaint]
-    together = _simulate(accepted, host) if accepted and refused else simulation
-    if not accepted or not together.complaint:
-        return [*refused, *([_Foretold(accepted, together)] if accepted else [])]
-    conflict = Simulation(complaint=f"not together with {{others}}: {together.complaint}")
-    names = [order.name for order in accepted]
-    return [*refused, *(_Foretold((order,), _naming(conflict, names, order.name)) for order in accepted)]
+    return [orders[:middle], orders[middle:]]
 
 
-def _naming(conflict: Simulation, names: Sequence[str], own: str) -> Simulation:
-    others = ", ".join(sorted(name for name in names if name != own))
-    return Simulation(complaint=conflict.complaint.replace("{others}", others))
+def _conflicting(orders: tuple[Order, ...], together: Simulation, host: Host) -> list[_Foretold]:
+    """Each in order by itself, but not together: those without whom the others could go are to blame, the others go."""
+    blamed: tuple[Order, ...] = ()
+    if len(orders) <= _FEW:
+        blamed = tuple(each for each in orders if not _simulate(tuple(other for other in orders if other is not each), host).complaint)
+    blamed = blamed or orders
+    told = []
+    for order in blamed:
+        others = ", ".join(sorted(other.name for other in blamed if other is not order))
+        told.append(_Foretold((order,), Simulation(complaint=f"not together with {others}: {together.complaint}")))
+    rest = tuple(order for order in orders if order not in blamed)
+    return told + (_foretell(rest, host) if rest else [])
+
+
+def _suspects(orders: tuple[Order, ...], host: Host) -> tuple[Order, ...]:
+    """Those that ask for what nobody offers, the likeliest reason of a refusal: a name or a version with a slip in it."""
+    if orders[0].act != "install":
+        return ()
+    offers = apt.offered([order.name for order in orders], host)
+    return tuple(order for order in orders if not any(fnmatchcase(version, order.version or "*") for version in offers.get(order.name, ())))
 
 
 def _simulate(orders: tuple[Order, ...], host: Host) -> Simulation:
     """What apt would do: to what is removed, also to what it had pulled in and nobody needs then."""
-    simulation = apt.simulate(_verb(orders, ()), host)
-    pulled_in = sorted({name for order in orders for name in order.pulled_in})
-    if simulation.complaint or not pulled_in:
-        return simulation
-    unneeded = set(apt.simulate(("--auto-remove", *_verb(orders, ())), host).removed) & set(pulled_in)
-    along = tuple(sorted(unneeded - set(simulation.removed)))
-    if not along:
-        return simulation
-    whole = apt.simulate(_verb(orders, along), host)
-    return simulation if whole.complaint or set(whole.removed) - set(simulation.removed) - unneeded else whole
+    pulled_in = {name for order in orders for name in order.pulled_in}
+    if not pulled_in:
+        return apt.simulate(_verb(orders, ()), host)
+    cleaned = apt.simulate(("--auto-remove", *_verb(orders, ())), host)
+    unneeded = sorted(set(cleaned.removed) & pulled_in)
+    whole = apt.simulate(_verb(orders, unneeded), host)
+    # in one go nothing may leave that would not have left with a clean-up anyway
+    return apt.simulate(_verb(orders, ()), host) if whole.complaint or set(whole.removed) - set(cleaned.removed) else whole
 
 
 def _verb(orders: tuple[Order, ...], along: Sequence[str]) -> tuple[str, ...]:
@@ -267,8 +291,7 @@ def _commit(told: _Foretold, told_of: Mapping[str, frozenset[str]], obstacle: st
     complaint = obstacle if ran.code == 0 else f"apt failed: {apt.why(ran)}"
     output = "" if ran.code == 0 else said(ran)
     brought = _brought(told, host)
-    there = apt.installed(sorted({name for names in brought.values() for name in names}), host)
-    return {order.name: Result(complaint, output, tuple(name for name in brought.get(order.name, ()) if name in there)) for order in orders}
+    return {order.name: Result(complaint, output, brought.get(order.name, ())) for order in orders}
 
 
 def _mark(orders: Sequence[Order], host: Host) -> str:

@@ -18,7 +18,9 @@ _SUFFIXES: Final = (
     *(".service", ".socket", ".timer", ".target", ".path", ".mount"),
     *(".automount", ".swap", ".slice", ".scope", ".device"),
 )
-_PROPERTIES: Final = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Result,RemainAfterExit"
+_PROPERTIES: Final = "Id,LoadState,FragmentPath,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Result,RemainAfterExit"
+LOCAL_UNITS: Final = "/etc/systemd/system/"
+"""Where the administrator's units are, and links that mask those of packages."""
 _ENABLED: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("enabled", "linked-and-enabled"), True),
     **dict.fromkeys(("disabled", "linked", "enabled-runtime", "linked-runtime"), False),
@@ -34,6 +36,8 @@ class UnitStatus(msgspec.Struct, frozen=True):
 
     unit: str
     exists: bool
+    path: str
+    """Of its unit file."""
     masked: bool
     active: str
     enabled: bool | None
@@ -89,7 +93,7 @@ def act(verb: str, unit: str, host: Host) -> Failed | None:
     lines = [line for line in ran.stderr.decode("utf-8", "replace").splitlines() if line and not line.startswith(("See ", "Created "))]
     reason = lines[0].removeprefix("Failed to ") if lines else ran.complaint
     journal = _journal(unit, host) if verb in {"start", "restart", "try-restart", "try-reload-or-restart", "stop"} else ""
-    return Failed(_quoting(f"systemctl {verb} {unit}: {reason}", journal), journal or said(ran))
+    return Failed(_quoting(f"systemctl {verb} {unit}: {reason.rstrip('.')}", journal, unit), journal or said(ran))
 
 
 def stays_up(unit: str, host: Host) -> Failed | None:
@@ -108,7 +112,7 @@ def stays_up(unit: str, host: Host) -> Failed | None:
             f"{unit} did its work and ended (Type=oneshot), so it is never running: leave out running, or set RemainAfterExit=yes in it"
         )
     journal = _journal(unit, host)
-    return Failed(_quoting(f"{unit} was started and is {status.active} now ({status.result})", journal), journal)
+    return Failed(_quoting(f"{unit} was started and is {status.active} now ({status.result})", journal, unit), journal)
 
 
 def _status(block: Mapping[str, str]) -> UnitStatus:
@@ -117,6 +121,7 @@ def _status(block: Mapping[str, str]) -> UnitStatus:
     return UnitStatus(
         unit=block.get("Id", ""),
         exists=load != "not-found",
+        path=block.get("FragmentPath", ""),
         masked=masked,
         active=block.get("ActiveState", ""),
         enabled=None if masked else _ENABLED.get(file_state),
@@ -136,6 +141,8 @@ def _journal(unit: str, host: Host) -> str:
     return "\n".join(lines) if ran.code == 0 else ""
 
 
-def _quoting(sentence: str, journal: str) -> str:
+def _quoting(sentence: str, journal: str, unit: str) -> str:
+    """The sentence with the last words of the unit itself; with what systemd says of it where it said nothing."""
     lines = journal.splitlines()
-    return f"{sentence}; its journal ends: {' / '.join(lines[-3:])}" if lines else sentence
+    own = [line for line in lines if not line.startswith((f"{unit}: ", "Start", "Stop", "Reload", "Failed to start", "Finished"))]
+    return f"{sentence}; its journal ends: {' / '.join((own or lines)[-3:])}" if lines else sentence

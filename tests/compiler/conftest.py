@@ -1,0 +1,45 @@
+"""What the tests of the language share: the toy kinds with their contracts, and both evaluators."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import toys
+
+from g8r.compiler import contracts, evaluate
+
+SHIPPED = Path(evaluate.contracts_folder())
+NICKEL = os.environ.get("G8R_TEST_NICKEL") or shutil.which("nickel")
+"""The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH."""
+
+
+@pytest.fixture(scope="session")
+def toy_contracts(tmp_path_factory):
+    """The shipped contracts, with the toy kinds in place of the real ones."""
+    folder = tmp_path_factory.mktemp("contracts") / "contracts"
+    shutil.copytree(SHIPPED, folder)
+    shutil.rmtree(folder / "kinds")
+    (folder / "kinds").mkdir()
+    for name, text in contracts.generate(toys.KINDS).items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def embedded(monkeypatch):
+    monkeypatch.setenv("G8R_NICKEL", "embedded")
+
+
+@pytest.fixture
+def load(toy_contracts, tmp_path, embedded):
+    """Load a stack from text; the toy kinds are known."""
+
+    def load_text(text, name="main.ncl", variables=(), **settings):
+        source = tmp_path / name
+        source.write_bytes(text if isinstance(text, bytes) else text.encode())
+        pending = evaluate.start(source, variables, contracts=toy_contracts, kinds=toys.KINDS, **settings)
+        with pending:
+            return pending.finish()
+
+    return load_text
