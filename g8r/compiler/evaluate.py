@@ -64,6 +64,7 @@ class Loaded:
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
+        self.locator.settle()
         self._session.close()
 
 

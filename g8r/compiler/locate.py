@@ -55,6 +55,12 @@ class Locator(ABC):
             self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
             self._ahead.start()
 
+    def settle(self) -> None:
+        """Wait for what `begin` began: before its child may be ended."""
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
+
     def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
         for path in paths:
             self._remembered(path, keys=False)
@@ -63,9 +69,7 @@ class Locator(ABC):
         """The place of each path that has one; of at most so many paths, the first. For a path that is not there, the nearest place
         around it. keys: the places of the names, not of what stands behind them.
         """
-        if self._ahead is not None:
-            self._ahead.join()
-            self._ahead = None
+        self.settle()
         wanted = list(dict.fromkeys(paths))[:most]
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}
