@@ -139,13 +139,15 @@ class Session:
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
 
-        journal = self._journal(host, connection)
+        from g8r.executor.journal import MemoryJournal  # noqa: PLC0415
+
+        journal = MemoryJournal() if connection == "fake" else self.journal(host)
         self.journals[host] = journal
         parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
         if connection == "fake":
             from g8r.cli import fakes  # noqa: PLC0415
 
-            kept = self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
+            kept = self.fake_file(host)
             fake = fakes.wake(kept, self._blobs)
             return Agent(fake, **parts, sync=lambda _paths: fakes.keep(kept, fake))  # type: ignore[arg-type] # each is what its name says
         if connection not in {"local", None} or (connection is None and host != "localhost"):
@@ -164,13 +166,17 @@ class Session:
     def agents(self, connections: Mapping[str, str | None]) -> dict[str, Agent]:
         return {host: self.agent(host, connection) for host, connection in sorted(connections.items())}
 
-    def _journal(self, host: str, connection: str | None) -> Journal:
+    def journal(self, host: str) -> Journal:
+        """What the host's agent remembers; where the state keeps a fake host of that name, that has nothing to remember."""
         from g8r.executor.journal import MemoryJournal, SqliteJournal  # noqa: PLC0415 see above
 
-        if connection == "fake":
-            return MemoryJournal()
-        del host
-        return SqliteJournal(agent_home() / "journal.db")
+        if host not in self.journals:
+            self.journals[host] = MemoryJournal() if self.fake_file(host).exists() else SqliteJournal(agent_home() / "journal.db")
+        return self.journals[host]
+
+    def fake_file(self, host: str) -> Path:
+        """Where a fake host is kept between commands."""
+        return self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
 
     def _blob(self, digest: str) -> bytes:
         return self._blobs[digest]
