@@ -120,7 +120,7 @@ class Session:
 
             graph.warm()
         loaded = self._pending.finish()
-        if len(loaded.stack.tasks) <= places.MOST:
+        if whole and len(loaded.stack.tasks) <= places.MOST:
             loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
 
@@ -138,7 +138,6 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
-
         from g8r.executor.journal import MemoryJournal  # noqa: PLC0415
 
         journal = MemoryJournal() if connection == "fake" else self.journal(host)
