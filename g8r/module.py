@@ -159,6 +159,8 @@ class Module(ABC, Generic[P, S]):
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
     remembers: ClassVar[bool] = False
     """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
+    of_stack: ClassVar[bool] = False
+    """Whether the identity means something within a stack only, as a command's name does: then another stack may have the same."""
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 

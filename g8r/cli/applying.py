@@ -212,7 +212,7 @@ def _claim(session: Session, plan: Plan) -> None:
 def _managed(plan: Plan) -> dict[str, list[ResourceKey]]:
     found: dict[str, list[ResourceKey]] = {}
     for step in plan.steps:
-        if not step.verb and step.wish is None and step.action != "blocked":
+        if not step.verb and step.wish is None and step.action != "blocked" and not modules.load(step.address.kind).of_stack:
             found.setdefault(step.address.host, []).append(key_of(step))
     return found
 

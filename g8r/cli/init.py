@@ -31,7 +31,9 @@ def command(*, folder: Path, as_yaml: bool, name: str | None) -> int:
     """
     there = [stack for stack in STACKS if (folder / stack).exists()]
     if there:
-        raise reject("stack-exists", f"{folder / there[0]} is there already", "Nothing was written. Name another folder, or start from that stack.")
+        raise reject(
+            "stack-exists", f"{folder / there[0]} is there already", "Nothing was written. Name another folder, or start from that stack."
+        )
     written = _write(folder, starter.files(_name(name or folder.resolve().name), str(folder.resolve()), as_yaml=as_yaml))
     console.write("".join(f"Wrote {path}.\n" for path in written))
     cd = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "

@@ -11,8 +11,9 @@ import msgspec
 
 from g8r import address as addresses
 from g8r.address import Address
-from g8r.cli import console, ledgers, options
+from g8r.cli import completing, console, ledgers, options
 from g8r.cli.session import Session, now
+from g8r.compiler.selection import address_matches
 from g8r.diagnostics import reject
 from g8r.value import MASK
 
@@ -106,8 +107,8 @@ def _described(resource: Resource) -> dict[str, Any]:
 
 
 @command.command("mv")
-@click.argument("old", metavar="OLD", shell_complete=options.completing.addresses)
-@click.argument("new", metavar="NEW", shell_complete=options.completing.addresses)
+@click.argument("old", metavar="OLD", shell_complete=completing.addresses)
+@click.argument("new", metavar="NEW", shell_complete=completing.addresses)
 @options.source_argument
 @options.source_options
 @options.state_options
@@ -183,8 +184,12 @@ def forget(*, address: str, **chosen: Any) -> int:  # noqa: ANN401 click's
 
     session = options.session(chosen)
     state = ledgers.state_of(session)
-    doubts = [intent for intent in state.intents if ledgers.address_matches(address, intent.record.address)]
-    found = ledgers.resources(state, address) if not doubts else [one for one in state.resources.values() if ledgers.address_matches(address, one.address)]
+    doubts = [intent for intent in state.intents if address_matches(address, intent.record.address)]
+    found = (
+        ledgers.resources(state, address)
+        if not doubts
+        else [one for one in state.resources.values() if address_matches(address, one.address)]
+    )
     keys = sorted({resource.key for resource in found} | {intent.record.key for intent in doubts})
     gone = {resource.address for resource in found} | {intent.record.address for intent in doubts}
     entries: list[Entry] = [Dropped(key) for key in keys]
@@ -245,7 +250,9 @@ def rebuild(*, yes: bool, **chosen: Any) -> int:  # noqa: ANN401 click's
         applying.perform(session, plan, session.agents_by_host, lease, lambda _event: None, parallelism=1)
     adopted = sum(step.reason.code == "adopted" for step in news)
     absent = len(plan.steps) - len(there)
-    console.write(f"Recorded {len(news):,}, {adopted:,} of them as adopted; {absent:,} are not there. `g8r plan` shows what is left to do.\n")
+    console.write(
+        f"Recorded {len(news):,}, {adopted:,} of them as adopted; {absent:,} are not there. `g8r plan` shows what is left to do.\n"
+    )
     return 0
 
 

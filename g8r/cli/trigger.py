@@ -98,7 +98,9 @@ def _fired(step: Step, verb: str) -> Step:
 def _check_verb(address: str, verb: str) -> None:
     kind = address.rpartition("/")[2].partition(".")[0]
     if kind not in modules.KINDS:
-        raise reject("no-address", f'"{address}" is no address of a task', f"Write KIND.NAME, or HOST/KIND.NAME.{did_you_mean(kind, modules.KINDS)}")
+        raise reject(
+            "no-address", f'"{address}" is no address of a task', f"Write KIND.NAME, or HOST/KIND.NAME.{did_you_mean(kind, modules.KINDS)}"
+        )
     verbs = sorted(set(modules.load(kind).triggers.values()))
     if verb not in verbs:
         known = f"It has {', '.join(verbs)}.{did_you_mean(verb, verbs)}" if verbs else "It has none."
