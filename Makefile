@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 CACHE ?= $(or $(G8R_CACHE),$(HOME)/.cache/g8r)
 DEMO ?= /tmp/g8r-demo
 export G8R_CACHE := $(CACHE)
+export G8R_TEST_NICKEL ?= $(CACHE)/nickel/bin/nickel
 
 .PHONY: help demo test check unit real soak bench docs nickel graph clean
 
@@ -30,6 +31,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q g8r
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.installed

@@ -144,6 +144,7 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
     _claim(session, plan)
     if not resume:
         _give_up_unfinished(session, plan, state, lease)
+        state = session.state(plan.stack)
     signals = Interrupts()
     settings = Settings(
         run=run,
@@ -164,14 +165,13 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
 
 
 def _give_up_unfinished(session: Session, plan: Plan, state: State, lease: Lease) -> None:
-    """A run that never ended is over now: this plan has looked into what it did, and the ledger keeps what it has not."""
-    old = session.store.open_run(plan.stack, plan.workspace)
-    if old is None:
-        return
-    entries = unfinished(state, plan, session.store.plan_of(old.id))
-    if entries:
-        session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
-    session.store.abandon(lease.fence, old.id, now())
+    """Runs that never ended are over now: this plan has looked into what they did, and the ledger keeps what it has not."""
+    while (open_run := session.store.open_run(plan.stack, plan.workspace)) is not None:
+        written = session.store.load(plan.stack, plan.workspace)
+        entries = unfinished(state, written, plan, [session.store.plan_of(open_run.id)])
+        if entries:
+            session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
+        session.store.abandon(lease.fence, open_run.id, now())
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:

@@ -40,6 +40,5 @@ def settled(state: State, journals: Mapping[str, Journal]) -> State:
         known = journal.effect(intent.run, intent.step) if journal is not None and not intent.idempotent else None
         if known is not None and isinstance(known.outcome, Changed) and known.outcome.state is not None:
             resources[intent.record.key] = msgspec.structs.replace(intent.record, state=known.outcome.state, outputs=known.outcome.outputs)
-        else:
-            intents.append(msgspec.structs.replace(intent, started=known is not None and known.outcome is None))
+        intents.append(msgspec.structs.replace(intent, started=known is not None and known.outcome is None))
     return msgspec.structs.replace(state, resources=resources, intents=tuple(intents))

@@ -16,7 +16,20 @@ from g8r.catalog import Exactly
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
 from g8r.executor import orphans, requirements
 from g8r.executor.acting_host import acting
-from g8r.executor.judge import Kinds, Prepared, Secrets, ahead_of, differences, judge, masked, outputs, prepare, replacing, state_digest
+from g8r.executor.judge import (
+    Kinds,
+    Prepared,
+    Secrets,
+    ahead_of,
+    differences,
+    judge,
+    masked,
+    outputs,
+    prepare,
+    read,
+    replacing,
+    state_digest,
+)
 from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
@@ -104,7 +117,7 @@ class Performer:
     # ---- what is to be done, as things are now ----
 
     def _prepare(self, module: AnyModule, step: Step, given: Given) -> Prepared | Outcome:
-        if step.version != module.version:
+        if step.wish is None and step.version != module.version:
             return Failure(f"this plan knows version {step.version} of kind {module.kind}, and this agent {module.version}", touched=False)
         if step.wish is not None:
             return orphans.prepare_recorded(step.address.kind, step.params, step.sealed, step.sensitive, self._kinds)
@@ -119,7 +132,7 @@ class Performer:
         self, module: AnyModule, steps: Sequence[Step], prepared: Mapping[str, Prepared], host: Host, given: Given
     ) -> Iterator[Performed | _Ready]:
         missing = self._missing(steps)
-        states = module.read([self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
+        states = read(module, [self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
         judged: list[tuple[Step, Any, Verdict[Any]]] = []
         for step, before in zip(steps, states, strict=True):
             lacking = [claim for claim in step.claims.requires if claim in missing]
@@ -182,6 +195,9 @@ class Performer:
             if found is None or step.before is None:
                 return "it is gone since the plan was made" if found is None else "it has appeared since the plan was made"
             return f"since the plan was made, {', '.join(differences(step.before, found))} changed"
+        unseen = [note for note in change.because if note.startswith("also removes") and note not in step.because]
+        if unseen and step.action != "unknown":
+            return f"it would now take more than was planned: {'; '.join(unseen)}"
         if step.action not in {"unknown", change.action}:
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
@@ -214,7 +230,7 @@ class Performer:
         failed: list[tuple[_Ready, Failed]] = []
         waiting = list(ready)
         while waiting:
-            work = [Work(r.prepared.params, r.change, r.step.pulled_in, tuple(sorted(r.prepared.sensitive))) for r in waiting]
+            work = [Work(r.prepared.params, r.change, r.step.pulled_in, r.prepared.hidden) for r in waiting]
             ended = 0
             try:
                 for each, result in zip(waiting, module.apply(work, host), strict=True):
@@ -233,7 +249,7 @@ class Performer:
     def _read_back(self, module: AnyModule, applied: Sequence[tuple[_Ready, Applied[Any]]], host: Host) -> Iterator[Performed]:
         if not applied:
             return
-        states = module.read([Wanted(ready.prepared.params, result.state) for ready, result in applied], host)
+        states = read(module, [Wanted(ready.prepared.params, result.state) for ready, result in applied], host)
         for (ready, result), state in zip(applied, states, strict=True):
             yield self._compared(ready, result, state)
 
@@ -266,7 +282,7 @@ class Performer:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""
         if not failed:
             return
-        states = module.read([Wanted(ready.prepared.params) for ready, _ in failed], host)
+        states = read(module, [Wanted(ready.prepared.params) for ready, _ in failed], host)
         for (ready, failure), state in zip(failed, states, strict=True):
             left = None if isinstance(state, Unreadable) else masked(state, ready.prepared.sensitive, self._key)
             yield Performed(ready.step, Failure(failure.reason, failure.output, left=left if isinstance(ready.before, Absent) else None))
@@ -289,7 +305,7 @@ class Performer:
         return Performed(step, outcome)
 
     def _fired(self, module: AnyModule, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
-        state = module.read([Wanted(prepared.params, result.state)], host)[0]
+        state = read(module, [Wanted(prepared.params, result.state)], host)[0]
         if isinstance(state, Unreadable):
             return Failure(f"it cannot be read after it was fired: {state.reason}")
         known, _ = outputs(prepared, state, frozenset(), "")

@@ -26,7 +26,9 @@ from g8r.executor.judge import (
     masked,
     outputs,
     prepare,
+    read,
     recorded_state,
+    rehearse,
     replacing,
     state_digest,
     unknown_lookup,
@@ -133,7 +135,7 @@ class Survey:
                 )
                 for judged in several
             ]
-            for judged, foretold in zip(several, self._kinds(kind).rehearse(work, self._host), strict=True):
+            for judged, foretold in zip(several, rehearse(self._kinds(kind), work, self._host), strict=True):
                 self._settle(self._finding(msgspec.structs.replace(judged, verdict=foretold)))
 
     # ---- reading ----
@@ -146,8 +148,8 @@ class Survey:
         for (kind, become, timeout), tasks in sorted(batches.items(), key=lambda batch: repr(batch[0])):
             module = self._kinds(kind)
             wanted = [self._wanted(module, task) for task in tasks]
-            read = module.read(wanted, acting(self._host, become, timeout))
-            states |= {task.address: state for task, state in zip(tasks, read, strict=True)}
+            found = read(module, wanted, acting(self._host, become, timeout))
+            states |= {task.address: state for task, state in zip(tasks, found, strict=True)}
         return states
 
     def _wanted(self, module: AnyModule, task: CatalogTask) -> Wanted[Any, Any]:

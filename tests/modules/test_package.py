@@ -175,6 +175,18 @@ def test_removals_are_told_and_found_again() -> None:
     assert removals(("pulls in a", "also removes b, c", "also removes d")) == {"b", "c", "d"}
 
 
+def test_configuration_files_stay_unless_g8r_brought_them_or_is_told() -> None:
+    before = PackageState(name="redis", version="7")
+    purges = ("its configuration files are removed, too",)
+    absent = PackageParams(name="redis", ensure="absent")
+    assert PACKAGE.diff(absent, before, Ahead()) == Change("delete", before, ABSENT)
+    assert PACKAGE.diff(PackageParams(name="redis", ensure="absent", purge=True), before, Ahead()) == Change(
+        "delete", before, ABSENT, (), purges
+    )
+    assert PACKAGE.remove(PackageParams(name="redis"), before) == Change("delete", before, ABSENT, (), purges)
+    assert PACKAGE.remove(PackageParams(name="redis", purge=False), before) == Change("delete", before, ABSENT)
+
+
 def test_claims() -> None:
     assert PACKAGE.claims(PackageParams(name="nginx")) == Claims(("package:nginx",), locks=("lock:dpkg",))
     assert PACKAGE.claims(PackageParams(name="nginx", ensure="absent")).removes

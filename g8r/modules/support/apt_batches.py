@@ -291,8 +291,7 @@ def _commit(told: _Foretold, told_of: Mapping[str, frozenset[str]], obstacle: st
     complaint = obstacle if ran.code == 0 else f"apt failed: {apt.why(ran)}"
     output = "" if ran.code == 0 else said(ran)
     brought = _brought(told, host)
-    there = apt.installed(sorted({name for names in brought.values() for name in names}), host)
-    return {order.name: Result(complaint, output, tuple(name for name in brought.get(order.name, ()) if name in there)) for order in orders}
+    return {order.name: Result(complaint, output, brought.get(order.name, ())) for order in orders}
 
 
 def _mark(orders: Sequence[Order], host: Host) -> str:
