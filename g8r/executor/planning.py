@@ -104,7 +104,7 @@ def make_plan(
         pruned=_known_version(pruned, kinds),
         orphan_findings=observation.orphans,
         state=state,
-        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers),
+        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers, kinds(kind).creates),
         seal=lambda task: _sealed(task, kinds, seal),
         every=subject.tasks,
         replace=request.replace,
