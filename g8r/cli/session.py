@@ -125,7 +125,7 @@ class Session:
 
             graph.warm()
         loaded = self._pending.finish()
-        if len(loaded.stack.tasks) <= places.MOST:
+        if whole and len(loaded.stack.tasks) <= places.MOST:
             loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
 
