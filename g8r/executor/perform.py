@@ -277,7 +277,10 @@ class Performer:
             )
         known = self._outputs(ready.step, ready.prepared, state)
         satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
-        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied, found=self._unforeseen(ready)), fidelity)
+
+    def _unforeseen(self, ready: _Ready) -> Document | None:
+        return masked(ready.before, ready.prepared.sensitive, self._key) if ready.step.action == "unknown" else None
 
     def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""

@@ -262,7 +262,7 @@ class Runner:
 
     def _status(self, outcomes: Mapping[str, Outcome]) -> RunStatus:
         words = {word(outcome) for outcome in outcomes.values()}
-        if "not-started" in words:
+        if "not-started" in words or (self._aborted and "failed" in words):
             return "interrupted"
         return "failed" if words & {"failed", "skipped", "stale", "unknown"} else "done"
 
