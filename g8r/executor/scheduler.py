@@ -66,7 +66,8 @@ class Scheduler:
             if self._blockers[step.id] == 0:
                 self._free.append(step.id)
         for identifier, outcome in (ended or {}).items():
-            self._settle(identifier, outcome)
+            if self.steps[identifier].action not in QUIET:  # these end anew: what they need may not have succeeded yet
+                self._settle(identifier, outcome)
         self._sweep()
 
     @property

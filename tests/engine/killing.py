@@ -33,8 +33,8 @@ import g8r.compiler.evaluate
 import g8r.compiler.graph
 import g8r.compiler.selection
 import g8r.executor.local_host
-import g8r.executor.planning
 import g8r.executor.plan_file
+import g8r.executor.planning
 import g8r.executor.sealing
 import g8r.render.plan_json
 import g8r.render.progress_json
@@ -148,7 +148,7 @@ class Killer:
             if kill is not None and not killed and kill(said, time.monotonic() - started):
                 os.kill(pid, signal.SIGKILL)
                 killed = True
-                ended, status = os.waitpid(pid, 0)  # what it started may hold the pipe open for a moment: wait for it alone
+                _, status = os.waitpid(pid, 0)  # what it started may hold the pipe open for a moment: wait for it alone
                 self.drain(reading, said)
                 break
             if time.monotonic() - started > 60:

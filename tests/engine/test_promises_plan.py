@@ -1,8 +1,12 @@
 """The promises about plans of one machine: each test is named after the promise it holds, as `engine.md` brackets it."""
 
 import copy
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -177,6 +181,15 @@ def test_P_predict_a_file_in_a_directory_to_be_made_owned_by_a_user_to_be_made_i
     assert conf.after["owner"] == "deploy"
     assert isinstance(conf.expect, Predicted)
     assert outcomes(fleet.apply(plan)) == dict.fromkeys(["directory.app", "file.conf", "user.deploy"], "changed")
+
+
+def test_P_predict_a_line_in_a_file_to_be_made_is_a_plain_create() -> None:
+    fleet = Fleet()
+    document = site({"file": {"f": {"path": "/etc/f"}}, "line": {"l": {"path": "/etc/f", "line": "x"}}})
+    plan = fleet.plan(document)
+    assert {each.id: each.judgement for each in plan.steps} == {"localhost/file.f": "change", "localhost/line.l": "change"}
+    assert fleet.apply(plan).status == "done"
+    assert fleet.text("/etc/f") == "x\n"
 
 
 def test_P_predict_a_requirement_without_provider_comes_after_the_packages_and_is_expected_from_them() -> None:
@@ -378,6 +391,24 @@ def test_P_same_gives_the_byte_same_plan_apart_from_id_and_times() -> None:
         plan = fleet.plan(shuffled(copy.deepcopy(document), seed))
         found.add(canonical(msgspec.structs.replace(plan, id="", created="", expires="")))
     assert len(found) == 1
+
+
+def test_P_same_whatever_the_seed_of_hashes_is() -> None:
+    """Sets of texts are in another order in each process."""
+    program = (
+        "import test_promises_plan as t; from fleet import Fleet, site; import msgspec;"
+        "from g8r.value import canonical, digest; d = site({**t.CHAIN, **t.EVERY, 'file': {**t.CHAIN['file'], **t.EVERY['file']}});"
+        "d['tasks']['file']['apart']['needs'] = ['line.x', 'template.t', 'group.ops', 'command.once', 'link.app', 'directory.app'];"
+        "f = Fleet(); f.apply(f.plan(d)); f.host.place('/etc/motd', 'x');"
+        "d['tasks']['file']['conf']['content'] = '2'; p = f.plan(d);"
+        "print(digest(canonical(msgspec.structs.replace(p, id='', created='', expires=''))))"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), *(entry for entry in sys.path if entry)])
+    said = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
+        said.add(subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout)
+    assert len(said) == 1
 
 
 def test_P_same_holds_for_sealed_params_and_after_an_apply() -> None:

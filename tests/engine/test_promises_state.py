@@ -187,6 +187,17 @@ def test_S_prune_what_a_living_task_still_stands_on_goes_after_it() -> None:
     assert shown(fleet.plan(document)) == {}
 
 
+def test_S_prune_what_a_living_resource_came_after_goes_after_its_step() -> None:
+    fleet = Fleet()
+    needs = {**file("/srv/f"), "needs": ["directory.d"]}
+    fleet.converge(site({"directory": {"d": {"path": "/srv/d"}}, "file": {"f": needs, "keep": file("/etc/keep")}}))
+    plan = fleet.plan(with_keep(f=file("/srv/f", "2\n")))
+    assert "localhost/file.f" in step(plan, "directory.d!/srv/d").needs
+    fleet.events.clear()
+    fleet.apply(plan)
+    assert fleet.ended() == ["localhost/file.f", "localhost/directory.d!/srv/d"]
+
+
 def test_S_prune_a_directory_that_is_not_empty_is_never_removed_unasked() -> None:
     fleet = Fleet()
     fleet.converge(site({"directory": {"d": {"path": "/srv/d"}}, "file": {"keep": file("/etc/keep")}}))
@@ -270,6 +281,13 @@ def test_S_prune_a_host_that_is_no_longer_declared_is_forgotten_with_a_warning()
     assert fleet.apply(planned.plan).status == "done"
     assert fleet.text("/etc/x", "b") == "1\n"
     assert {key.host for key in fleet.state().resources} == {"a"}
+
+
+def test_S_prune_a_host_that_is_gone_is_forgotten_though_its_resources_must_not_be_destroyed() -> None:
+    fleet = Fleet({"a": FakeHost.debian(), "b": FakeHost.debian()})
+    tasks = {"file": {"x": {**file("/etc/x"), "lifecycle": {"prevent_destroy": True}}}}
+    fleet.converge(site(tasks, hosts={"a": {}, "b": {}}))
+    assert shown(fleet.plan(site(tasks, hosts={"a": {}}))) == {"b/file.x!/etc/x": "forget"}
 
 
 @pytest.mark.parametrize("adopted", [False, True])
