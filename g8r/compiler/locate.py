@@ -56,12 +56,6 @@ class Locator(ABC):
             self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
             self._ahead.start()
 
-    def settle(self) -> None:
-        """Wait for what `begin` began."""
-        if self._ahead is not None:
-            self._ahead.join()
-            self._ahead = None
-
     def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
         for path in paths:
             if self._enough.is_set():
@@ -71,13 +65,18 @@ class Locator(ABC):
     def end(self) -> None:
         """Look nothing more up ahead; what is under way is waited for. What was not reached is looked up when it is asked for."""
         self._enough.set()
-        self.settle()
+        self._joined()
+
+    def _joined(self) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
 
     def locate(self, paths: Iterable[DocumentPath], most: int | None = MOST, *, keys: bool = False) -> dict[DocumentPath, Span]:
         """The place of each path that has one; of at most so many paths, the first. For a path that is not there, the nearest place
         around it. keys: the places of the names, not of what stands behind them.
         """
-        self.settle()
+        self._joined()
         wanted = list(dict.fromkeys(paths))[:most]
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}
