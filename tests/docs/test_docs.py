@@ -221,6 +221,15 @@ def test_error_codes_that_troubleshooting_names_exist() -> None:
     assert [code for code in named if f'"{code}"' not in source] == []
 
 
+PROMISES = re.findall(r"^\| \[([PAS]-\w+)\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("promise", "file"), PROMISES)
+def test_a_promise_has_a_test_of_its_name_where_the_readme_says(promise: str, file: str) -> None:
+    assert len(PROMISES) > 15
+    assert re.search(rf"^def test_{promise.replace('-', '_')}_", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+
+
 # ---- the walk-through ----------------------------------------------------------------------------------------------------------
 
 
