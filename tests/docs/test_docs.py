@@ -105,6 +105,14 @@ def test_every_stack_that_is_shown_is_whole() -> None:
     assert len(STACKS) >= 6
 
 
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*/main.*")), ids=lambda path: path.parent.name)
+def test_an_example_compiles_without_a_word(example: Path, monkeypatch) -> None:
+    monkeypatch.setenv("G8R_NICKEL", "embedded")
+    with evaluate.start(example).finish() as loaded:
+        made = compile_stack(loaded.stack, {}, folder_reader(example.parent))
+        assert [found.summary for found in (*loaded.warnings, *made.diagnostics)] == []
+
+
 # ---- commands ------------------------------------------------------------------------------------------------------------------
 
 
