@@ -64,6 +64,7 @@ class Loaded:
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
+        self.locator.stop()
         self._session.close()
 
 
@@ -110,6 +111,7 @@ class Pending:
         self._kinds = kinds
         self._places = places
         self._rejected: RejectedError | None = None
+        self._locator: Locator | None = None
         self._work: NickelStack | PlainStack | None = None
 
     def __enter__(self) -> Self:
@@ -140,7 +142,7 @@ class Pending:
         accepted = work.accepted()
         document = work.document() if accepted is None else accepted
         decoded = decode(document, self._kinds, thorough=accepted is None)
-        locator = work.locator(document)
+        locator = self._locator = work.locator(document)
         if decoded.stack is None:
             raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
         if accepted is None:
@@ -149,6 +151,8 @@ class Pending:
 
     def close(self) -> None:
         """End the child."""
+        if self._locator is not None:
+            self._locator.stop()
         self._session.close()
 
 

@@ -48,6 +48,7 @@ class Locator(ABC):
         self._overrides = overrides
         self._found: dict[tuple[DocumentPath, bool], Span | None] = {}
         self._ahead: threading.Thread | None = None
+        self._stopping = False
 
     def begin(self, paths: Iterable[DocumentPath]) -> None:
         """Look these up while the caller does other work; `locate` waits for that and then knows them."""
@@ -55,8 +56,18 @@ class Locator(ABC):
             self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
             self._ahead.start()
 
+    def stop(self) -> None:
+        """Look no further ahead. When this returns, nobody uses the evaluator behind the caller's back any more."""
+        if self._ahead is not None:
+            self._stopping = True
+            self._ahead.join()
+            self._ahead = None
+            self._stopping = False
+
     def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
         for path in paths:
+            if self._stopping:
+                return
             self._remembered(path, keys=False)
 
     def locate(self, paths: Iterable[DocumentPath], most: int | None = MOST, *, keys: bool = False) -> dict[DocumentPath, Span]:
