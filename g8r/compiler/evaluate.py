@@ -64,7 +64,7 @@ class Loaded:
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
-        self.locator.stop()
+        self.locator.end()
         self._session.close()
 
 
@@ -111,8 +111,8 @@ class Pending:
         self._kinds = kinds
         self._places = places
         self._rejected: RejectedError | None = None
-        self._locator: Locator | None = None
         self._work: NickelStack | PlainStack | None = None
+        self._loaded: Loaded | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -142,17 +142,18 @@ class Pending:
         accepted = work.accepted()
         document = work.document() if accepted is None else accepted
         decoded = decode(document, self._kinds, thorough=accepted is None)
-        locator = self._locator = work.locator(document)
+        locator = work.locator(document)
         if decoded.stack is None:
             raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
         if accepted is None:
             raise RejectedError(work.contract_report())
-        return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        self._loaded = Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        return self._loaded
 
     def close(self) -> None:
-        """End the child."""
-        if self._locator is not None:
-            self._locator.stop()
+        """End the child, and what still asks it."""
+        if self._loaded is not None:
+            self._loaded.close()
         self._session.close()
 
 

@@ -75,13 +75,13 @@ class Bookkeeper:
 
     def _of_task(self, step: Step, outcome: Outcome) -> Iterator[Entry]:
         match outcome:
-            case Changed(state=state, outputs=outputs, pulled_in=pulled_in, satisfied=satisfied):
-                yield self._known(step, state, outputs, pulled_in or step.pulled_in)
+            case Changed(state=state, outputs=outputs, pulled_in=pulled_in, satisfied=satisfied, found=found):
+                yield self._known(_as_found(step, found), state, outputs, pulled_in or step.pulled_in)
                 yield from self._owes(step)
                 yield from (Struck(step.address, verb) for verb in satisfied)
             case Unchanged(state=state, outputs=outputs):
                 if step.action != "no-op" or step.reason.code != "none":
-                    yield self._known(step, state, outputs, step.pulled_in)
+                    yield self._known(_as_found(step, state), state, outputs, step.pulled_in)
             case InDoubt() if step.reason.code != "in-doubt":
                 record = self._recorded.get(key_of(step)) or self.record(step, None, {}, step.pulled_in)
                 yield Recorded(msgspec.structs.replace(record, doubt="" if self._idempotent(step) else self._run))
@@ -136,6 +136,13 @@ def _debt(trigger: str, run: str, because: str) -> Owed:
     host, _, task = address.partition("/")
     kind, _, name = task.partition(".")
     return Owed(Address(host, kind, name), verb, run, because)
+
+
+def _as_found(step: Step, found: Document | None) -> Step:
+    """A step whose plan could not tell what would be there, now that it is known: what was there is adopted, not created."""
+    if step.action != "unknown" or found is None:
+        return step
+    return msgspec.structs.replace(step, created=False, before=found)
 
 
 def _unfired(outcome: Outcome) -> bool:
