@@ -2,6 +2,7 @@
 
 Decided here: a pattern is `KIND.NAME` on all hosts or `HOST/KIND.NAME`, and each part may be a glob. A target brings along what it needs
 (hard edges; an order without a need is no reason to act on more), an exclusion takes away what needs it; the hosts of `--on` bound both.
+Where it is about removing, it is the other way round: a target brings along what needs it, and an exclusion keeps what it needs.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ def select(
     rejected = [*(one for one in diagnostics if one.code != "matches-nobody"), *wrong]
     if rejected:
         raise RejectedError(rejected)
+    along, away = (graph.descendants, graph.ancestors) if destroy else (graph.ancestors, graph.descendants)
     kept = frozenset(graph.tasks)
     if target:
         wanted = [address for address in graph.tasks if any(address_matches(pattern, address) for pattern in target)]
-        kept = frozenset(wanted) | (graph.descendants(wanted) if destroy else graph.ancestors(wanted))
+        kept = frozenset(wanted) | along(wanted)
     if exclude:
         unwanted = [address for address in graph.tasks if any(address_matches(pattern, address) for pattern in exclude)]
-        kept -= frozenset(unwanted) | (graph.ancestors(unwanted) if destroy else graph.descendants(unwanted))
+        kept -= frozenset(unwanted) | away(unwanted)
     kept = frozenset(address for address in kept if address.host in chosen)
     complete = not target and not exclude and on is None
     dropped = frozenset(graph.tasks) - kept
