@@ -159,6 +159,7 @@ def unfinished(state: State, written: State, plan: Plan, earlier: Iterable[Plan]
     may have changed. All of it, whether this plan looks into it or not: its own run may be killed before it comes to that.
     """
     kept: list[Entry] = [Recorded(record) for key, record in state.resources.items() if written.resources.get(key) != record]
+    kept += [Struck(debt.address, debt.verb) for debt in written.owed if debt not in state.owed]
     for intent in state.intents:
         known = state.resources.get(intent.record.key)
         record = known or msgspec.structs.replace(intent.record, state=None)

@@ -722,6 +722,21 @@ def test_A_intent_a_fired_command_in_doubt_is_not_fired_again_unasked() -> None:
     assert shown(fleet.plan(document)) == {}
 
 
+def test_A_intent_a_fired_command_whose_end_the_journal_knows_is_not_fired_again() -> None:
+    fleet = fleet_with()
+    document = site({"file": {"a": file("/etc/a")}, "command": {"c": {"argv": ["append", "/etc/log", "x"], "run_on": ["file.a"]}}})
+    fleet.store = Mortal(fleet.store)
+    fleet.store.die_at(lambda call, given: call == "record" and any(each.step == "localhost/command.c#run" for each in given[2]))
+    with pytest.raises(Killed):
+        fleet.apply(fleet.plan(document))
+    fleet.store.live()
+    assert shown(fleet.plan(document)) == {}
+    fleet.converge(document)
+    assert fleet.text("/etc/log") == "x"
+    assert (fleet.state().owed, shown(fleet.plan(document))) == ((), {})
+    assert fleet.record("command.c").state["stdout"] == "appended"  # type: ignore[union-attr,index]
+
+
 def test_A_intent_a_guarded_command_is_asked_again_after_a_crash() -> None:
     fleet, _ = killed_command()
     document = site({"command": {"g": {"argv": ["touch", "/srv/g"], "creates": "/srv/g"}}})
