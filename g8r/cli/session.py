@@ -286,7 +286,15 @@ class Session:
 
         orphans = [resource.address for resource in state.resources.values() if resource.address not in compiled.graph.tasks]
         choice = self.choice
-        return select(compiled.graph, compiled.hosts, target=choice.target, exclude=choice.exclude, on=choice.on, orphans=orphans)
+        return select(
+            compiled.graph,
+            compiled.hosts,
+            target=choice.target,
+            exclude=choice.exclude,
+            on=choice.on,
+            orphans=orphans,
+            destroy=choice.destroy,
+        )
 
     def _request(self, compiled: Compiled, selection: Selection) -> object:
         from g8r.executor.planning import Request  # noqa: PLC0415 see above
