@@ -13,13 +13,10 @@ import pytest
 from fleet import Fleet, outcomes, shown, site, step
 
 from g8r.catalog import Exactly, Predicted
-from g8r.cli import applying
 from g8r.diagnostics import RejectedError
 from g8r.executor import plan_file
 from g8r.executor.fake_host import FakeHost
 from g8r.plan import Plan
-from g8r.render import plan_json
-from g8r.state import Dropped
 from g8r.value import canonical
 
 NGINX = {
@@ -397,7 +394,7 @@ def test_P_same_whatever_the_seed_of_hashes_is() -> None:
     """Sets of texts are in another order in each process."""
     program = (
         "import test_promises_plan as t; from fleet import Fleet, site; import msgspec;"
-        "from g8r.value import canonical, digest; d = site({**t.CHAIN, **t.EVERY, 'file': {**t.CHAIN['file'], **t.EVERY['file']}});"
+        "from g8r.value import canonical, digest; d = site({**t.EVERY, 'file': {**t.EVERY['file'], 'apart': t.file('/etc/apart')}});"
         "d['tasks']['file']['apart']['needs'] = ['line.x', 'template.t', 'group.ops', 'command.once', 'link.app', 'directory.app'];"
         "f = Fleet(); f.apply(f.plan(d)); f.host.place('/etc/motd', 'x');"
         "d['tasks']['file']['conf']['content'] = '2'; p = f.plan(d);"
@@ -456,122 +453,3 @@ def test_P_reason_a_trigger_says_what_fires_it_and_a_replace_why() -> None:
     reload = step(fleet.plan(site(changed)), "service.nginx#reload")
     assert reload.reason.code == "trigger"
     assert "file.conf" in reload.reason.text
-
-
-# ---- selection ------------------------------------------------------------------------------------------------------------------------
-
-CHAIN = {
-    "directory": {"d": {"path": "/srv/d"}},
-    "file": {"in": file("/srv/d/in"), "after": {**file("/etc/after"), "needs": ["file.in"]}, "apart": file("/etc/apart")},
-}
-
-
-def test_selection_target_pulls_in_what_it_needs() -> None:
-    plan = Fleet().plan(site(CHAIN), target=("file.in",))
-    assert set(shown(plan)) == {"directory.d", "file.in"}
-    assert not plan.complete
-
-
-def test_selection_exclude_drops_what_depends_on_it() -> None:
-    plan = Fleet().plan(site(CHAIN), exclude=("file.in",))
-    assert set(shown(plan)) == {"directory.d", "file.apart"}
-    assert not plan.complete
-
-
-@pytest.mark.parametrize("option", ["target", "exclude", "replace"])
-def test_selection_an_unknown_address_is_an_error(option: str) -> None:
-    refusal = Fleet().refused(site(CHAIN), **{option: ("file.nope",)})
-    assert refusal.diagnostics[0].code == "unknown-address"
-
-
-def test_selection_prunes_only_inside() -> None:
-    fleet = Fleet()
-    fleet.converge(site({"file": {"a": file("/etc/a"), "b": file("/etc/b"), "c": file("/etc/c")}}))
-    left = site({"file": {"c": file("/etc/c")}})
-    assert shown(fleet.plan(left, target=("file.c",))) == {}
-    assert shown(fleet.plan(left, target=("file.a",))) == {"file.a!/etc/a": "delete"}
-    assert shown(fleet.plan(left, exclude=("file.a",))) == {"file.b!/etc/b": "delete"}
-    assert set(shown(fleet.plan(left))) == {"file.a!/etc/a", "file.b!/etc/b"}
-
-
-def test_selection_on_hosts_prunes_only_there() -> None:
-    fleet = Fleet({"a": FakeHost.debian(), "b": FakeHost.debian()})
-    hosts = {"a": {}, "b": {}}
-    fleet.converge(site({"file": {"x": file("/etc/x"), "y": file("/etc/y")}}, hosts=hosts))
-    plan = fleet.plan(site({"file": {"x": file("/etc/x")}}, hosts=hosts), on="a")
-    assert shown(plan) == {"a/file.y!/etc/y": "delete"}
-
-
-def test_replace_makes_a_resource_anew() -> None:
-    fleet = Fleet()
-    document = site({"file": {"a": file("/etc/a")}, "command": {"c": {"argv": ["touch", "/srv/c"], "run": "once"}}})
-    fleet.converge(document)
-    fleet.host.remove("/srv/c")
-    plan = fleet.plan(document, replace=("file.a", "command.c"))
-    assert shown(plan) == {"file.a": "replace", "command.c": "run"}
-    assert fleet.apply(plan).status == "done"
-    assert fleet.text("/srv/c") == ""
-    assert shown(fleet.plan(document)) == {}
-
-
-def test_destroy_removes_what_was_created_and_forgets_what_was_adopted() -> None:
-    fleet = Fleet()
-    fleet.host.place("/etc/theirs", "x\n")
-    document = site({"directory": {"d": {"path": "/srv/d"}}, "file": {"in": file("/srv/d/in"), "theirs": file("/etc/theirs")}})
-    fleet.converge(document)
-    plan = fleet.plan(document, destroy=True)
-    assert shown(plan) == {"directory.d!/srv/d": "delete", "file.in!/srv/d/in": "delete", "file.theirs!/etc/theirs": "forget"}
-    assert fleet.apply(plan).status == "done"
-    assert (fleet.text("/srv/d"), fleet.text("/etc/theirs")) == (None, "1\n")
-    assert fleet.state().resources == {}
-    assert shown(fleet.plan(document, destroy=True)) == {}
-
-
-def test_refresh_only_takes_note_of_drift_and_touches_nothing() -> None:
-    fleet = Fleet()
-    first = site({"file": {"a": file("/etc/a"), "b": file("/etc/b")}})
-    fleet.converge(first)
-    fleet.host.place("/etc/a", "drift\n")
-    second = site({"file": {"a": file("/etc/a", "2\n"), "b": file("/etc/b"), "new": file("/etc/new")}})
-    before = fleet.host.snapshot()
-    plan = fleet.plan(second, refresh_only=True)
-    assert shown(plan) == {}
-    assert fleet.apply(plan).status == "done"
-    assert fleet.host.snapshot() == before
-    record = fleet.record("file.a")
-    assert record is not None
-    assert record.state is not None
-    assert record.state["content"] == "drift\n"
-    assert record.params["content"] == "1\n", "what was not applied is not recorded as if it had been"
-    assert record.outputs["checksum"] == record.state["checksum"]
-    assert fleet.record("file.new") is None
-    plan = fleet.plan(second)
-    assert step(plan, "file.a").reason.code == "changed"
-
-
-def test_plan_json_shows_every_change() -> None:
-    fleet = Fleet()
-    plan = fleet.plan(site(EVERY))
-    document = plan_json.render(plan, {})
-    changes = document["resource_changes"]
-    assert {each["address"] for each in changes} >= {each.address.task for each in plan.steps if each.action == "create"} or changes
-    assert document["format_version"] == "1.2"
-    assert document["applyable"] is True
-
-
-def test_the_codes_of_refusals_are_those_of_applying() -> None:
-    """`check` is what `g8r apply PLAN` calls."""
-    assert applying.check.__doc__ is not None
-    assert "[P-once]" in applying.check.__doc__
-
-
-def test_P_verdict_absence_that_is_wanted_and_there_is_no_change_and_no_record() -> None:
-    fleet = Fleet()
-    document = site({"file": {"a": {"path": "/etc/a", "ensure": "absent"}}})
-    plan = fleet.plan(document)
-    assert (step(plan, "file.a").action, step(plan, "file.a").reason.code) == ("no-op", "none")
-    fleet.apply(plan)
-    serial = fleet.state().serial
-    fleet.converge(document)
-    assert fleet.state().serial == serial
-    assert not [entry for entry in fleet.state().resources if isinstance(entry, Dropped)]
