@@ -8,6 +8,7 @@ import pytest
 from acting import Mortal, append, file, fleet_with, kill_when, once
 from fleet import Fleet, outcomes, shown, site, step
 
+from g8r.cli.trigger import of_trigger
 from g8r.executor.fake_host import FakeHost, Invocation, Killed, Program
 from g8r.host import Ran
 
@@ -141,7 +142,8 @@ def test_A_intent_a_command_whose_end_the_journal_knows_is_done_and_what_it_trig
     assert shown(fleet.plan(document)) == {}
 
 
-def test_A_intent_a_fired_command_in_doubt_is_not_fired_again_unasked() -> None:
+@pytest.mark.parametrize("how", ["--replace", "g8r trigger"])
+def test_A_intent_a_fired_command_in_doubt_is_not_fired_again_unasked(how: str) -> None:
     fleet = fleet_with()
 
     def append_and_die(host: FakeHost, call: Invocation) -> Ran:
@@ -158,7 +160,8 @@ def test_A_intent_a_fired_command_in_doubt_is_not_fired_again_unasked() -> None:
         assert (step(plan, "command.c#run").action, step(plan, "command.c#run").reason.code) == ("unknown", "in-doubt")
         assert outcomes(fleet.apply(plan))["command.c#run"] == "unknown"
         assert fleet.text("/etc/log") == "x"
-    plan = fleet.plan(document, replace=("command.c",))
+    plan = fleet.plan(document)
+    plan = fleet.plan(document, replace=("command.c",)) if how == "--replace" else of_trigger(plan, "command.c", "run")
     assert step(plan, "command.c#run").action == "trigger"
     assert fleet.apply(plan).status == "done"
     assert fleet.text("/etc/log") == "xx"
