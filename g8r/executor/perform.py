@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
+from g8r import parameters
 from g8r.address import Address
 from g8r.catalog import Exactly
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
@@ -144,14 +145,11 @@ class Performer:
                 yield Performed(step, Failure(before.reason, touched=False))
             else:
                 judged.append((step, before, self._verdict(step, prepared[step.id], before)))
-        foretold = orphans.rehearsed(
-            module,
-            [prepared[step.id] for step, _, _ in judged],
-            [verdict for _, _, verdict in judged],
-            [step.pulled_in for step, _, _ in judged],
-            host,
-        )
-        for (step, before, _), verdict in zip(judged, foretold, strict=True):
+        verdicts = [_as_planned(step, prepared[step.id], verdict) for step, _, verdict in judged]
+        if not module.rehearses_itself:
+            ready = [prepared[step.id] for step, _, _ in judged]
+            verdicts = orphans.rehearsed(module, ready, verdicts, [step.pulled_in for step, _, _ in judged], host)
+        for (step, before, _), verdict in zip(judged, verdicts, strict=True):
             yield self._checked(step, prepared[step.id], before, verdict)
 
     def _missing(self, steps: Sequence[Step]) -> frozenset[str]:
@@ -237,6 +235,8 @@ class Performer:
                     ended += 1
                     if isinstance(result, Applied):
                         applied.append((each, result))
+                    elif result.stale:
+                        yield Performed(each.step, Stale(result.reason))
                     else:
                         failed.append((each, result))
             except HostError as refusal:
@@ -342,6 +342,22 @@ class Performer:
 def _ignored(prepared: Prepared, before: Any) -> frozenset[str]:  # noqa: ANN401 any kind's State
     """What the task ignores of its resource, once that exists."""
     return frozenset() if isinstance(before, Absent) else prepared.ignored
+
+
+def _as_planned(step: Step, prepared: Prepared, verdict: Verdict[Any]) -> Verdict[Any]:
+    """A verdict; of a kind that rehearses itself with what the plan's rehearsal foretold, for its apply to hold against what is now."""
+    if not prepared.module.rehearses_itself or not isinstance(verdict, Change):
+        return verdict
+    because = tuple(dict.fromkeys((*verdict.because, *step.because)))
+    planned = step.after or {}
+    known = {name for name in verdict.unknown if name in planned and name not in {*step.unknown, *prepared.sensitive}}
+    if not known or isinstance(verdict.after, Absent):
+        return msgspec.structs.replace(verdict, because=because)
+    values = {**parameters.document(verdict.after), **{name: planned[name] for name in known}}
+    after = msgspec.convert(values, prepared.module.State)
+    return msgspec.structs.replace(
+        verdict, after=after, because=because, unknown=tuple(name for name in verdict.unknown if name not in known)
+    )
 
 
 def _shown(value: object) -> str:
