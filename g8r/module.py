@@ -157,6 +157,8 @@ class Module(ABC, Generic[P, S]):
     """For a param, the State fields that hang on it, where that is not the field of the same name."""
     batch: ClassVar[int] = 1
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    creates: ClassVar[bool] = True
+    """Whether g8r can have made a resource of this kind. False: it only ever adopts, so a task that goes is forgotten."""
     remembers: ClassVar[bool] = False
     """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
     of_stack: ClassVar[bool] = False

@@ -196,7 +196,9 @@ def forget(*, address: str, **chosen: Any) -> int:  # noqa: ANN401 click's
     entries += [Struck(debt.address, debt.verb) for debt in state.owed if debt.address in gone]
     _edit(session, state, "state forget", entries, [(intent.run, intent.step) for intent in doubts])
     for host in sorted({key.host for key in keys}):
-        session.journal(host).release([key for key in keys if key.host == host], state.stack, state.workspace)
+        session.journal(host, fake=session.fake_file(host).exists()).release(
+            [key for key in keys if key.host == host], state.stack, state.workspace
+        )
     console.write("".join(f"{name} is forgotten; what is on the host stays as it is.\n" for name in sorted(map(str, gone))))
     return 0
 

@@ -55,7 +55,7 @@ def check(session: Session, *, every_place: bool) -> Checked:
     from g8r.compiler.locate import MOST, with_spans  # noqa: PLC0415 imports what only this needs
 
     try:
-        loaded = session.load()
+        loaded = session.load(every_place=every_place)
     except RejectedError as rejected:
         return Checked(rejected.diagnostics)
     compiled = session.compile(loaded, {})

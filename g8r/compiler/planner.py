@@ -24,10 +24,11 @@ _NOTED: Final = "the ledger takes note of what is there"
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What the planner must know of a kind: its version, and the verb that each trigger meta-argument fires."""
+    """What the planner must know of a kind: its version, the verb that each trigger meta-argument fires, and `Module.creates`."""
 
     version: int
     verbs: Mapping[str, str]
+    creates: bool = True
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -122,7 +123,7 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
         after_steps=tuple(sorted({str(edge.before) for edge in task.edges if edge.soft and edge.before in ground.tasks})),
         locks=task.claims.locks,
         claims=task.claims,
-        created=_created(finding, record, doubt),
+        created=ground.kinds(address.kind).creates and _created(finding, record, doubt),
         moved_from=str(record.address) if record is not None and record.address != address else None,
         satisfies=finding.satisfies,
         triggers={name: tuple(sorted(str(source) for source in sources)) for name, sources in sorted(task.triggers.items())},

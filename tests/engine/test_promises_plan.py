@@ -185,7 +185,7 @@ def test_P_predict_a_requirement_without_provider_comes_after_the_packages_and_i
     conf, service = step(plan, "file.conf"), step(plan, "service.nginx")
     assert (conf.action, conf.reason.text) == ("unknown", "expected from package.nginx")
     assert (service.action, service.reason.text) == ("unknown", "expected from package.nginx")
-    assert [each.id for each in plan.steps][0] == "localhost/package.nginx"
+    assert plan.steps[0].id == "localhost/package.nginx"
     assert plan.blocked == ()
     assert outcomes(fleet.apply(plan))["file.conf"] == "changed"
 
@@ -208,7 +208,7 @@ def test_P_predict_what_the_package_did_not_bring_fails_that_step_alone() -> Non
 # ---- [P-frozen] [P-expect] [P-stale] --------------------------------------------------------------------------------------------------
 
 
-def test_P_frozen_a_saved_plan_is_applied_without_its_source(tmp_path) -> None:  # noqa: ANN001 pytest's
+def test_P_frozen_a_saved_plan_is_applied_without_its_source(tmp_path) -> None:
     fleet = Fleet()
     plan = fleet.plan(site({"file": {"a": file("/etc/a"), "b": {"path": "/etc/b", "content": "@{file.a.checksum}"}}}))
     plan_file.write(tmp_path / "p.g8r", plan, {}, bytes(32))
@@ -349,7 +349,7 @@ def test_P_once_a_plan_of_another_version_of_g8r_or_of_a_kind_is_refused() -> No
     assert said(fleet, msgspec.structs.replace(plan, steps=older)) == "other-kind-version"
 
 
-def test_P_once_an_edited_plan_is_refused(tmp_path) -> None:  # noqa: ANN001 pytest's
+def test_P_once_an_edited_plan_is_refused(tmp_path) -> None:
     _, plan = planned_once()
     plan_file.write(tmp_path / "p.g8r", plan, {}, bytes(32))
     with pytest.raises(RejectedError) as refusal:
