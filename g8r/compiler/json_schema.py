@@ -22,8 +22,9 @@ from g8r.module import AnyModule
 
 Schema: TypeAlias = dict[str, Any]
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE: Final[Schema] = {"$ref": "#/$defs/reference"}
+DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""Draft 7 is the newest that the YAML language server knows whole."""
+_REFERENCE: Final[Schema] = {"$ref": "#/definitions/reference"}
 _WHOLE: Final[Schema] = {
     "type": "string",
     "pattern": r"^@\{[^{}]+\}$",
@@ -51,7 +52,7 @@ def of_stack(kinds: Mapping[str, AnyModule] = SHIPPED) -> Schema:
     stack = _struct(shape.fields)
     properties = stack["properties"]
     properties["hosts"]["propertyNames"] = _named(HOST_PATTERN, "a host name of a-z, 0-9, dots and dashes")
-    tasks = {kind: {"type": "object", "additionalProperties": {"$ref": f"#/$defs/{kind}"}} for kind in sorted(kinds)}
+    tasks = {kind: {"type": "object", "additionalProperties": {"$ref": f"#/definitions/{kind}"}} for kind in sorted(kinds)}
     names = _named(NAME_PATTERN, "a task name of letters, digits, and _ . @ - after the first")
     for kind, named in tasks.items():
         named |= {"description": kinds[kind].summary, "propertyNames": names}
@@ -67,7 +68,7 @@ def of_stack(kinds: Mapping[str, AnyModule] = SHIPPED) -> Schema:
         "title": "A g8r stack",
         **stack,
         "patternProperties": {f"^{FREE}": True},
-        "$defs": {"reference": _WHOLE, **definitions},
+        "definitions": {"reference": _WHOLE, **definitions},
     }
 
 
