@@ -1,4 +1,4 @@
-"""What in docs/ is generated: the page of every kind, the index of them, and the picture in the README.
+"""What in docs/ is generated: the page of every kind, the index of them, the contracts, and the picture in the README.
 
 `make docs` writes it; tests/docs/test_docs.py fails where it is stale.
 """
@@ -56,7 +56,9 @@ def _g8r(folder: Path, *arguments: str) -> str:
 
 
 def main() -> None:
-    for name, text in {**pages(), "plan.svg": picture()}.items():
+    import contract_page  # noqa: PLC0415 beside this file, so found only where this is the program
+
+    for name, text in {**pages(), contract_page.PAGE: contract_page.page(), "plan.svg": picture()}.items():
         path = DOCS / name
         path.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
