@@ -48,7 +48,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     points: list[scale.Point] = []
     if "g8r" in options.peers and not failures:
         try:
-            command = os.environ.get("G8R_COMMAND") or str(peers.g8r_command())
+            command = peers.g8r_command()
             small = scale.small(command, scratch)
             _say(options, table.small(small) + "\n")
             points = scale.curve(command, scratch, options.scale, options.hosts) if options.scale else []

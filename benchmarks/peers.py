@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -194,6 +195,7 @@ TABLE: Final[dict[str, Callable[[], Peer]]] = {
 """By the names that `--peers` takes, in the order of the table."""
 
 
+@functools.cache
 def g8r_command() -> str:
     """The command as a user has it: this checkout, installed into a venv of its own. G8R_COMMAND names another."""
     if named := os.environ.get("G8R_COMMAND"):

@@ -72,7 +72,11 @@ class Applied(msgspec.Struct, Generic[S], frozen=True, tag="applied"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """Not done, or not wholly; `reason` is for the user, `output` what the host said, at most its last 64 KiB."""
+    """Not done, or not wholly; `reason` is for the user, `output` what the host said, at most its last 64 KiB.
+
+    stale: it was not tried, because it would no longer do what the plan foretold.
+    """
 
     reason: str
     output: str = ""
+    stale: bool = False

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Final
 
 import msgspec
+
+UNIT_FOLDER: Final = "/etc/systemd/system"
+UNIT_SUFFIXES: Final = (".automount", ".mount", ".path", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -37,6 +41,12 @@ def parent_claim(path: str) -> tuple[str, ...]:
     """What a path requires: the directory it is in; nothing where that is the root."""
     parent = posixpath.dirname(normal_path(path))
     return () if parent == "/" else (f"path:{parent}",)
+
+
+def unit_claims(path: str) -> tuple[str, ...]:
+    """What a file provides by being a systemd unit (systemd.unit(5), the units of the administrator)."""
+    folder, name = posixpath.split(normal_path(path))
+    return (f"unit:{name}",) if folder == UNIT_FOLDER and name.endswith(UNIT_SUFFIXES) else ()
 
 
 def account_claims(owner: str | None, group: str | None) -> tuple[str, ...]:

@@ -157,8 +157,15 @@ class Module(ABC, Generic[P, S]):
     """For a param, the State fields that hang on it, where that is not the field of the same name."""
     batch: ClassVar[int] = 1
     """How many changes one `apply` may be given; more than 1 where many together are cheaper."""
+    creates: ClassVar[bool] = True
+    """Whether g8r can have made a resource of this kind. False: it only ever adopts, so a task that goes is forgotten."""
     remembers: ClassVar[bool] = False
     """Whether `read` needs what the ledger recorded; else `Wanted.recorded` is None."""
+    of_stack: ClassVar[bool] = False
+    """Whether the identity means something within a stack only, as a command's name does: then another stack may have the same."""
+    rehearses_itself: ClassVar[bool] = False
+    """Whether `apply` itself asks what its changes would do now, at once before it commits them, and where that is more than `because`
+    and `after` foretell gives a Failed that is stale: then nobody rehearses them again before."""
     becomes: ClassVar[bool] = False
     """Whether `become` means anything here."""
 
@@ -210,8 +217,9 @@ class Module(ABC, Generic[P, S]):
         else it takes along, that it cannot work, that it needs root. In the order asked; batched. Never writes.
 
         An answer refines its change: the same action and before, every known value equal, fewer unknowns, more `because`. It is asked
-        wherever a diff was: when planning, and again where apply diffs again. The transient facts it looks at stay out of State,
-        so that they are no drift and make no step stale.
+        wherever a diff was: when planning, and again where apply diffs again, save for kinds that rehearse themselves: their apply is
+        given the change as planned, with its `because` and the values that diff did not know. The transient facts it looks at stay
+        out of State, so that they are no drift and make no step stale.
         """
         return [each.change for each in work]
 

@@ -76,6 +76,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     waits_for: tuple[str, ...] = ()
     """Of a trigger: the steps of which one at least must have changed, unless it is `owed`."""
     owed: bool = False
+    feeds: tuple[str, ...] = ()
+    """Trigger steps that are owed once this has changed, whether or not they are in this plan."""
     wish: Wish | None = None
     """Of the removal of an orphan: what its lifecycle asks for."""
     satisfies: tuple[str, ...] = ()

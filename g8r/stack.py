@@ -59,7 +59,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class HostEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A declared host. `connection` is `local`, or `fake` for a simulated host in memory; `facts` are for fake hosts only."""
+    """A declared host. `connection` is `local`, or `fake`: simulated, and kept in the state folder; `facts` are for fake hosts only."""
 
     address: str | None = None
     labels: dict[str, str] = {}

@@ -56,6 +56,8 @@ class Resource(msgspec.Struct, frozen=True, omit_defaults=True):
     pulled_in: tuple[str, ...] = ()
     doubt: str = ""
     """The run that began to do something to it which must not be done twice, and whose end is not known; empty: none."""
+    doubtful_triggers: dict[str, str] = {}
+    """The same of its triggers: run by verb."""
     run: str = ""
     span: Span | None = None
 

@@ -67,17 +67,22 @@ class Interrupts:
 class RunLedger:
     """The store as one run sees it: with its fence and the clock."""
 
-    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes]) -> None:
+    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes], owed: Sequence[Owed]) -> None:
         self._store = store
         self._lease = lease
         self._run = run
         self._blobs = blobs
+        self._owed = {(debt.address, debt.verb) for debt in owed}
         self._renewed = time.monotonic()
 
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        owed = [Owed(step.address, step.verb, self._run, step.reason.text) for step in plan.steps if step.owed]
+        owed = [
+            Owed(step.address, step.verb, self._run, step.reason.text)
+            for step in plan.steps
+            if step.owed and (step.address, step.verb) not in self._owed
+        ]
         self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
@@ -144,6 +149,7 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
     _claim(session, plan)
     if not resume:
         _give_up_unfinished(session, plan, state, lease)
+        state = session.state(plan.stack)
     signals = Interrupts()
     settings = Settings(
         run=run,
@@ -154,7 +160,7 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
         resumed=resume is not None,
         flush=console.flush,
     )
-    ledger = RunLedger(session.store, lease, run, session.blobs(plan))
+    ledger = RunLedger(session.store, lease, run, session.blobs(plan), state.owed)
     gc.freeze()
     gc.enable()
     with signals.caught():
@@ -164,14 +170,13 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
 
 
 def _give_up_unfinished(session: Session, plan: Plan, state: State, lease: Lease) -> None:
-    """A run that never ended is over now: this plan has looked into what it did, and the ledger keeps what it has not."""
-    old = session.store.open_run(plan.stack, plan.workspace)
-    if old is None:
-        return
-    entries = unfinished(state, plan, session.store.plan_of(old.id))
-    if entries:
-        session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
-    session.store.abandon(lease.fence, old.id, now())
+    """Runs that never ended are over now: this plan has looked into what they did, and the ledger keeps what it has not."""
+    while (open_run := session.store.open_run(plan.stack, plan.workspace)) is not None:
+        written = session.store.load(plan.stack, plan.workspace)
+        entries = unfinished(state, written, plan, [session.store.plan_of(open_run.id)])
+        if entries:
+            session.store.edit(lease.fence, plan.stack, plan.workspace, entries)
+        session.store.abandon(lease.fence, open_run.id, now())
 
 
 def _refused(code: str, summary: str, detail: str) -> RejectedError:
@@ -212,7 +217,7 @@ def _claim(session: Session, plan: Plan) -> None:
 def _managed(plan: Plan) -> dict[str, list[ResourceKey]]:
     found: dict[str, list[ResourceKey]] = {}
     for step in plan.steps:
-        if not step.verb and step.wish is None and step.action != "blocked":
+        if not step.verb and step.wish is None and step.action != "blocked" and not modules.load(step.address.kind).of_stack:
             found.setdefault(step.address.host, []).append(key_of(step))
     return found
 

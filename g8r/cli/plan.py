@@ -33,6 +33,9 @@ def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: b
       g8r plan
       g8r plan -o p.g8r && g8r apply p.g8r
       g8r plan site.yaml --var env=prod --target service.nginx
+
+    \b
+    Exit codes: 0 planned; 1 error, or something is blocked; 2 there are changes, with --detailed-exitcode.
     """
     session = options.session(chosen)
     plan = prepared(session, out=out)
@@ -49,13 +52,13 @@ def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: b
 
 def prepared(session: Session, *, out: Path | None) -> Plan:
     """The plan, with warnings told and source places filled in; saved where that was asked for."""
-    from g8r.executor import plan_file  # noqa: PLC0415 imports what only this needs
-
     planned, loaded = session.plan(durable=out is not None)
     plan = places.placed(planned, loaded)
     console.tell(planned.diagnostics)
     loaded.close()
     if out is not None:
+        from g8r.executor import plan_file  # noqa: PLC0415 imports what only saving needs
+
         plan_file.write(out, plan, session.blobs(plan), session.key(make=True))
     return plan
 

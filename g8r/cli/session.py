@@ -102,9 +102,13 @@ class Session:
 
     # ---- the stack ----
 
-    def load(self, *, whole: bool = True) -> Loaded:
-        """Evaluate, check and decode. Raises RejectedError with all mistakes. `whole`: it will be compiled, and planned perhaps."""
+    def load(self, *, whole: bool = True, every_place: bool = False) -> Loaded:
+        """Evaluate, check and decode. Raises RejectedError with all mistakes, the first ones or all with their places.
+
+        `whole`: it will be compiled, and planned perhaps.
+        """
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
+        from g8r.compiler.locate import MOST  # noqa: PLC0415
 
         self._pending = evaluate.start(
             self.source,
@@ -112,6 +116,7 @@ class Session:
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
             cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
+            places=None if every_place else MOST,
         )
         if whole:  # while the child works
             import g8r.compiler.compile  # noqa: PLC0415
@@ -120,7 +125,7 @@ class Session:
 
             graph.warm()
         loaded = self._pending.finish()
-        if len(loaded.stack.tasks) <= places.MOST:
+        if whole and len(loaded.stack.tasks) <= places.MOST:
             loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
 
@@ -138,14 +143,20 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
+        from g8r.executor.veil import Veil  # noqa: PLC0415
 
-        journal = self._journal(host, connection)
-        self.journals[host] = journal
-        parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
+        journal = self.journal(host, fake=connection == "fake")
+        parts = {
+            "key": self._digest_key(),
+            "secrets": self.secret,
+            "unseal": self.unseal,
+            "veil": Veil(self.seal, self.opened),
+            "effects": JournalEffects(journal),
+        }
         if connection == "fake":
             from g8r.cli import fakes  # noqa: PLC0415
 
-            kept = self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
+            kept = self.fake_file(host)
             fake = fakes.wake(kept, self._blobs)
             return Agent(fake, **parts, sync=lambda _paths: fakes.keep(kept, fake))  # type: ignore[arg-type] # each is what its name says
         if connection not in {"local", None} or (connection is None and host != "localhost"):
@@ -164,13 +175,17 @@ class Session:
     def agents(self, connections: Mapping[str, str | None]) -> dict[str, Agent]:
         return {host: self.agent(host, connection) for host, connection in sorted(connections.items())}
 
-    def _journal(self, host: str, connection: str | None) -> Journal:
+    def journal(self, host: str, *, fake: bool) -> Journal:
+        """What the host's agent remembers. A fake host is kept with its files only, so nothing is remembered of it."""
         from g8r.executor.journal import MemoryJournal, SqliteJournal  # noqa: PLC0415 see above
 
-        if connection == "fake":
-            return MemoryJournal()
-        del host
-        return SqliteJournal(agent_home() / "journal.db")
+        if host not in self.journals:
+            self.journals[host] = MemoryJournal() if fake else SqliteJournal(agent_home() / "journal.db")
+        return self.journals[host]
+
+    def fake_file(self, host: str) -> Path:
+        """Where a fake host is kept between commands."""
+        return self.state_folder / "fake" / self.choice.workspace / f"{host}.json"
 
     def _blob(self, digest: str) -> bytes:
         return self._blobs[digest]
@@ -184,6 +199,11 @@ class Session:
         from g8r.executor import sealing  # noqa: PLC0415 see above
 
         return sealing.seal(value, place, self.key(make=False))
+
+    def opened(self, text: str, place: str) -> Value:
+        from g8r.executor import sealing  # noqa: PLC0415 see above
+
+        return sealing.unseal(text, place, self.key(make=False))
 
     def unseal(self, step: Step) -> Document:
         """The step's params with the sealed ones opened."""
@@ -266,7 +286,15 @@ class Session:
 
         orphans = [resource.address for resource in state.resources.values() if resource.address not in compiled.graph.tasks]
         choice = self.choice
-        return select(compiled.graph, compiled.hosts, target=choice.target, exclude=choice.exclude, on=choice.on, orphans=orphans)
+        return select(
+            compiled.graph,
+            compiled.hosts,
+            target=choice.target,
+            exclude=choice.exclude,
+            on=choice.on,
+            orphans=orphans,
+            destroy=choice.destroy,
+        )
 
     def _request(self, compiled: Compiled, selection: Selection) -> object:
         from g8r.executor.planning import Request  # noqa: PLC0415 see above

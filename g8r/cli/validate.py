@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 
 import g8r
-from g8r.cli import console, options
+from g8r.cli import console, options, places
 from g8r.cli.session import Session
 from g8r.diagnostics import Diagnostic, RejectedError, errors
 
@@ -56,7 +55,7 @@ def check(session: Session, *, every_place: bool) -> Checked:
     from g8r.compiler.locate import MOST, with_spans  # noqa: PLC0415 imports what only this needs
 
     try:
-        loaded = session.load()
+        loaded = session.load(every_place=every_place)
     except RejectedError as rejected:
         return Checked(rejected.diagnostics)
     compiled = session.compile(loaded, {})
@@ -74,7 +73,7 @@ def _tell(checked: Checked, form: str) -> None:
         return
     from g8r.render import diagnostic_json  # noqa: PLC0415 imports what only this needs
 
-    found: Sequence[Diagnostic] = checked.diagnostics
+    found = places.told(checked.diagnostics)
     match form:
         case "github":
             console.write(diagnostic_json.github(found))

@@ -21,7 +21,7 @@ from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
-from g8r.compiler.locate import Locator, with_spans
+from g8r.compiler.locate import MOST, Locator, with_spans
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
 from g8r.diagnostics import Diagnostic, RejectedError, Span
@@ -64,6 +64,7 @@ class Loaded:
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
+        self.locator.end()
         self._session.close()
 
 
@@ -77,15 +78,16 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
     cache: Path | None = None,
     contracts: Path | None = None,
     kinds: Mapping[str, AnyModule] = SHIPPED,
+    places: int | None = MOST,
 ) -> Pending:
     """Begin to evaluate. Returns at once with the child working; what is wrong with the source is raised by `finish`.
 
     variables: NAME and VALUE of every `--var`; they win over variable_files, the later over the earlier. cache: a folder to keep
-    results in. contracts, kinds: others than the shipped ones, for tests.
+    results in. contracts, kinds: others than the shipped ones, for tests. places: of so many mistakes the lines are looked up.
     """
     shipped = contracts or contracts_folder()
     session = Session(sources.of(source), shipped, (shipped, *(path.resolve() for path in import_paths)), limits)
-    pending = Pending(session, variables, variable_files, cache, kinds)
+    pending = Pending(session, variables, variable_files, cache, kinds, places)
     pending.begin()
     return pending
 
@@ -100,14 +102,17 @@ class Pending:
         variable_files: Sequence[Path],
         cache: Path | None,
         kinds: Mapping[str, AnyModule],
+        places: int | None,
     ) -> None:
         self._session = session
         self._variables = variables
         self._variable_files = variable_files
         self._cache = cache
         self._kinds = kinds
+        self._places = places
         self._rejected: RejectedError | None = None
         self._work: NickelStack | PlainStack | None = None
+        self._loaded: Loaded | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +123,7 @@ class Pending:
     def begin(self) -> None:
         """Read what is to be read and hand it to the child; a rejection waits for `finish`."""
         try:
+            self._session.check_text()
             given = given_overrides(self._session, self._variables, self._variable_files)
             work = NickelStack(self._session, given) if self._session.source.language == "nickel" else PlainStack(self._session, given)
             self._work = work
@@ -138,13 +144,16 @@ class Pending:
         decoded = decode(document, self._kinds, thorough=accepted is None)
         locator = work.locator(document)
         if decoded.stack is None:
-            raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator)))
+            raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
         if accepted is None:
             raise RejectedError(work.contract_report())
-        return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        self._loaded = Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        return self._loaded
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, and what still asks it."""
+        if self._loaded is not None:
+            self._loaded.close()
         self._session.close()
 
 

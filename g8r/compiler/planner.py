@@ -7,6 +7,7 @@ place. Triggers are steps of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -19,18 +20,22 @@ from g8r.plan import REPLACE_NOTE, Reason, Step, StepAction
 from g8r.state import Intent, Resource, ResourceKey, State
 from g8r.value import Document
 
+_NOTED: Final = "the ledger takes note of what is there"
+
 
 class Kind(msgspec.Struct, frozen=True):
-    """What the planner must know of a kind: its version, and the verb that each trigger meta-argument fires."""
+    """What the planner must know of a kind: its version, the verb that each trigger meta-argument fires, and `Module.creates`."""
 
     version: int
     verbs: Mapping[str, str]
+    creates: bool = True
 
 
 class Ground(msgspec.Struct, frozen=True):
     """All that steps are made from. `tasks` are those to plan, in topological order; `findings` has one for each.
 
-    `seal` gives the params of a task with sensitive values sealed, and the names of those.
+    `every` has the tasks outside of the selection, too; `replace` those that the user wants made anew, or run again. `seal` gives the
+    params of a task with sensitive values sealed, and the names of those.
     """
 
     tasks: Mapping[Address, CatalogTask]
@@ -40,6 +45,8 @@ class Ground(msgspec.Struct, frozen=True):
     state: State
     kinds: Callable[[str], Kind]
     seal: Callable[[CatalogTask], tuple[Document, tuple[str, ...]]]
+    every: Mapping[Address, CatalogTask]
+    replace: frozenset[Address] = frozenset()
     refresh_only: bool = False
 
 
@@ -53,21 +60,23 @@ class Steps(msgspec.Struct, frozen=True):
 
 def steps(ground: Ground) -> Steps:
     barriers = _barriers(ground)
-    doubts = {intent.record.key: intent for intent in ground.state.intents}
+    doubts = {intent.record.key: intent for intent in ground.state.intents if intent.action != "trigger"}
+    feeds = triggers.feeds(ground.every, lambda kind: ground.kinds(kind).verbs)
     planned: dict[str, Step] = {}
     for address, task in ground.tasks.items():
         step = _task_step(ground, task, ground.findings[address], doubts)
         barrier = f"{address.host}/#packages"
         if task.after_packages and barrier in barriers:
             step = msgspec.structs.replace(step, after_steps=(*step.after_steps, barrier))
-        planned[step.id] = step
-    owed = triggers.owed(ground.state, planned)
+        planned[step.id] = msgspec.structs.replace(step, feeds=feeds[step.id]) if step.id in feeds else step
+    debts = triggers.Debts(triggers.owed(ground.state, planned), triggers.doubts(ground.state, ground.replace))
     for address, task in ground.tasks.items():
-        fired = triggers.trigger_steps(task, planned, owed, ground.kinds(address.kind).verbs)
+        fired = triggers.trigger_steps(task, planned, debts, ground.kinds(address.kind).verbs)
         planned |= {step.id: step for step in fired}
     found = [*planned.values(), *removals.removal_steps(ground.pruned, ground.orphan_findings, planned)]
     if ground.refresh_only:
-        found = [_refreshed(step) for step in found if not step.verb and step.wish is None]
+        records = ground.pruned.records
+        found = [_refreshed(step, records.get(step.address)) for step in found if not step.verb and step.wish is None]
         barriers = {}
     return Steps(tuple(found), barriers, (*ground.pruned.diagnostics, *_prevented(found)))
 
@@ -114,7 +123,7 @@ def _task_step(ground: Ground, task: CatalogTask, finding: Finding, doubts: Mapp
         after_steps=tuple(sorted({str(edge.before) for edge in task.edges if edge.soft and edge.before in ground.tasks})),
         locks=task.claims.locks,
         claims=task.claims,
-        created=_created(finding, record, doubt),
+        created=ground.kinds(address.kind).creates and _created(finding, record, doubt),
         moved_from=str(record.address) if record is not None and record.address != address else None,
         satisfies=finding.satisfies,
         triggers={name: tuple(sorted(str(source) for source in sources)) for name, sources in sorted(task.triggers.items())},
@@ -184,7 +193,9 @@ def _reason(step: Step, finding: Finding, record: Resource | None) -> Reason:
 
 
 def _update_reason(step: Step, record: Resource | None) -> Reason:
-    if record is None or record.version == 0:
+    if record is not None and record.state is None and step.action == "run":
+        return Reason("new", "new")
+    if record is None or record.version == 0 or record.state is None:
         return Reason("adopted", "it exists already, and differs")
     if record.params != step.params:
         return Reason("changed", f"changed here: {', '.join(_changed_params(record, step))}")
@@ -200,26 +211,37 @@ def _changed_params(record: Resource, step: Step) -> list[str]:
 
 def _quiet_reason(step: Step, record: Resource | None) -> Reason:
     """Why the ledger must be written though the host is as wanted; `none` where it need not be."""
-    if record is None or record.version == 0:
+    if record is None and step.before is None:
+        return Reason("none")
+    if record is None or record.version == 0 or record.state is None:
         return Reason("adopted", "it is as wanted already; g8r takes note of it")
     if step.moved_from is not None:
         return Reason("moved", f"was {step.moved_from}")
     ledger = (record.state, record.params, record.version, record.created, record.needs, record.lifecycle, record.triggers, record.claims)
     now = (step.after, step.params, step.version, step.created, step.needs, step.lifecycle, step.triggers, step.claims)
-    return Reason("none") if ledger == now else Reason("refreshed", "the ledger takes note of what is there")
+    return Reason("none") if ledger == now else Reason("refreshed", _NOTED)
 
 
-def _refreshed(step: Step) -> Step:
-    """Of a refresh-only plan: nothing is done, the ledger takes note."""
-    code = step.reason.code if step.reason.code in {"adopted", "moved"} else "refreshed" if step.drifted else "none"
-    return msgspec.structs.replace(
+def _refreshed(step: Step, record: Resource | None) -> Step:
+    """Of a refresh-only plan: nothing is done, the ledger takes note of what is there. What is wanted but was not applied is no news."""
+    noted = step.drifted or (step.judgement == "no-change" and step.reason.code != "none")
+    refreshed = msgspec.structs.replace(
         step,
         action="no-op",
         judgement="no-change",
         after=step.before,
         unknown=(),
-        reason=Reason(code, "the ledger takes note of what is there"),
+        feeds=(),
+        reason=Reason(step.reason.code if step.judgement == "no-change" else "refreshed", _NOTED) if noted else Reason("none"),
     )
+    if record is None or step.judgement == "no-change":
+        return refreshed
+    return msgspec.structs.replace(refreshed, params=record.params, sealed=record.sealed, outputs=_outputs_of(record, step.before))
+
+
+def _outputs_of(record: Resource, state: Document | None) -> Document:
+    """The recorded outputs, brought up to the state: outputs copy its fields."""
+    return {name: value if state is None else state.get(name, value) for name, value in record.outputs.items()}
 
 
 def _prevented(planned: list[Step]) -> list[Diagnostic]:

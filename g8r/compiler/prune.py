@@ -58,11 +58,14 @@ def prune(tasks: Mapping[Address, CatalogTask], state: State, scope: Scope) -> P
         heir = next(
             (providers[resource.key.host, claim] for claim in resource.claims.provides if (resource.key.host, claim) in providers), None
         )
-        if heir is not None and heir not in records:
-            records[heir] = _handed_over(resource, heir)
-            orphans.append(Orphan(resource, "forget", Reason("moved", f"handed over to {heir.task}"), heir))
+        if heir is not None:
+            if scope.covers(heir):
+                records.setdefault(heir, _handed_over(resource, heir))
+                orphans.append(Orphan(resource, "forget", Reason("moved", f"handed over to {heir.task}"), heir))
             continue
         orphan = _orphan(resource, successors, scope)
+        if orphan.heir is not None and not scope.covers(orphan.heir):
+            continue
         orphans.append(orphan)
         diagnostics += _objections(orphan, scope)
     if live == {} and left and not scope.destroy and not scope.allow_empty:
@@ -71,10 +74,10 @@ def prune(tasks: Mapping[Address, CatalogTask], state: State, scope: Scope) -> P
 
 
 def _with_intents(state: State) -> dict[ResourceKey, Resource]:
-    """The ledger, and what unfinished runs meant to create: it may be there, so it is g8r's to remove."""
+    """The ledger, and what unfinished runs meant to create or to adopt: it may be there, so it is g8r's to remove or put back."""
     known = dict(state.resources)
     for intent in state.intents:
-        if intent.record.created and intent.record.key not in known:
+        if intent.action != "trigger" and intent.record.key not in known:
             known[intent.record.key] = msgspec.structs.replace(intent.record, state=None)
     return known
 
@@ -124,12 +127,13 @@ def _objections(orphan: Orphan, scope: Scope) -> list[Diagnostic]:
                 f"No host {resource.key.host!r} is declared any more; nothing is done on it.",
             )
         ]
-    if orphan.reason.code == "removed" and resource.address.task in scope.declared and orphan.wish != "forget" and not scope.allow_empty:
+    if orphan.reason.code == "removed" and resource.address.task in scope.declared and not scope.allow_empty:
         detail = (
             f"The stack still declares {resource.address.task}, but its `on` no longer selects {resource.key.host}. If that is meant, plan "
             "with --allow-empty."
         )
-        return [error("selector-stopped-matching", f"{resource.address} would be destroyed", detail)]
+        lost = "forgotten" if orphan.wish == "forget" else "removed"
+        return [error("selector-stopped-matching", f"{resource.address} would be {lost}", detail)]
     return []
 
 

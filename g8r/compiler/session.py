@@ -13,7 +13,7 @@ from g8r.compiler import failures
 from g8r.compiler.evaluator import Died, Evaluator, Limits, Reported
 from g8r.compiler.nickel_text import string
 from g8r.compiler.source import Source
-from g8r.diagnostics import Diagnostic, reject
+from g8r.diagnostics import Diagnostic, RejectedError, Severity, Span, reject
 
 _CACHE_VERSION: Final = b"1"
 
@@ -44,6 +44,27 @@ class Session:
             return path.read_bytes()
         except OSError as broken:
             raise reject("unreadable-source", f"cannot read {path}: {broken.strerror}") from broken
+
+    def check_text(self) -> None:
+        """Refuse a source in Nickel that cannot be read or is no text: Nickel says of both that it could not be found."""
+        if self.source.language != "nickel":
+            return
+        try:
+            self.read(self.source.path).decode("utf-8")
+        except UnicodeDecodeError as broken:
+            where = broken.object[: broken.start]
+            line, column = where.count(b"\n") + 1, len(where) - (where.rfind(b"\n") + 1) + 1
+            raise RejectedError(
+                [
+                    Diagnostic(
+                        Severity.ERROR,
+                        "not-text",
+                        "this is no UTF-8 text",
+                        "A source is text in UTF-8. Convert it, or remove what is no text here.",
+                        span=Span(str(self.source.path), line, column),
+                    )
+                ]
+            ) from broken
 
     def hidden(self, file: str) -> bool:
         """Whether a report's frame is in no file of the user."""

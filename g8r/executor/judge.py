@@ -5,15 +5,15 @@ Unknown and sensitive values, `ignore_changes` and stand-ins are dealt with here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from g8r import parameters
-from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Verdict
-from g8r.host import Host
-from g8r.module import Ahead, AnyModule
+from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Unreadable, Verdict
+from g8r.host import Host, HostError
+from g8r.module import Ahead, AnyModule, Wanted, Work
 from g8r.plan import REPLACE_NOTE
 from g8r.reference import Lookup, Reference, SecretReference, resolve
 from g8r.stack import Lifecycle
@@ -28,7 +28,9 @@ Kinds: TypeAlias = Callable[[str], AnyModule]
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A task ready to be read and judged. `values` are the resolved params; `sensitive` the State fields to mask."""
+    """A task ready to be read and judged. `values` are the resolved params; `hidden` names the sensitive ones among all params,
+    `sensitive` the State fields to mask.
+    """
 
     module: Any
     params: Any
@@ -36,6 +38,7 @@ class Prepared(msgspec.Struct, frozen=True):
     unknown: dict[str, str]
     sensitive: frozenset[str]
     ignored: frozenset[str]
+    hidden: tuple[str, ...] = ()
 
 
 def prepare(
@@ -58,6 +61,7 @@ def prepare(
         unknown=built.unknown,
         sensitive=parameters.determined(module, hidden) if hidden else frozenset(),
         ignored=parameters.determined(module, frozenset(lifecycle.ignore_changes)) if lifecycle.ignore_changes else frozenset(),
+        hidden=tuple(sorted(hidden)),
     )
 
 
@@ -78,10 +82,27 @@ def ahead_of(host: Host, promised: frozenset[str] = frozenset()) -> Ahead:
 
 
 def replacing(verdict: Verdict[Any], before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
-    """The verdict for a resource that is to be made anew, from the verdict as if it were absent."""
-    if isinstance(verdict, Change) and verdict.action == "create" and not isinstance(before, Absent):
-        return msgspec.structs.replace(verdict, action="replace", before=before, because=(*verdict.because, REPLACE_NOTE))
-    return verdict
+    """The verdict for a resource that is to be made anew, or a command to be run again, from the verdict as if it were absent."""
+    if not isinstance(verdict, Change) or isinstance(before, Absent):
+        return verdict
+    action = "replace" if verdict.action == "create" else verdict.action
+    return msgspec.structs.replace(verdict, action=action, before=before, because=(*verdict.because, REPLACE_NOTE))
+
+
+def read(module: AnyModule, wanted: Sequence[Wanted[Any, Any]], host: Host) -> Sequence[Any]:
+    """The states of many resources; where the host refuses the reading as a whole, each is unreadable, and says why."""
+    try:
+        return module.read(wanted, host)
+    except HostError as refusal:
+        return [Unreadable(str(refusal))] * len(wanted)
+
+
+def rehearse(module: AnyModule, work: Sequence[Work[Any, Any]], host: Host) -> Sequence[Verdict[Any]]:
+    """What the machine foretells of changes; where it refuses to, they are blocked, and say why."""
+    try:
+        return module.rehearse(work, host)
+    except HostError as refusal:
+        return [Blocked(str(refusal))] * len(work)
 
 
 def masked(state: Any, sensitive: frozenset[str], key: bytes) -> Document | None:  # noqa: ANN401 any kind's State
@@ -95,9 +116,13 @@ def masked(state: Any, sensitive: frozenset[str], key: bytes) -> Document | None
     return found
 
 
-def state_digest(state: Any, key: bytes) -> str:  # noqa: ANN401 any kind's State
-    """What a step expects to find: the keyed digest of a state."""
-    return keyed_digest(None if isinstance(state, Absent) else state, key)
+def state_digest(prepared: Prepared | None, state: Any, key: bytes) -> str:  # noqa: ANN401 any kind's State
+    """What a step expects to find: the keyed digest of a state, without what the task ignores of it."""
+    if isinstance(state, Absent):
+        return keyed_digest(None, key)
+    if prepared is None or not prepared.ignored:
+        return keyed_digest(state, key)
+    return keyed_digest({name: value for name, value in parameters.document(state).items() if name not in prepared.ignored}, key)
 
 
 def outputs(prepared: Prepared, state: Any, unknown: frozenset[str], reason: str) -> tuple[Document, dict[str, str]]:  # noqa: ANN401 any kind's State

@@ -10,7 +10,7 @@ import msgspec
 from g8r import parameters
 from g8r.catalog import Exactly, Finding
 from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Unreadable, Verdict
-from g8r.executor.judge import Kinds, Prepared, ahead_of, change_of, masked, recorded_state, state_digest, unknown_lookup
+from g8r.executor.judge import Kinds, Prepared, ahead_of, change_of, masked, read, recorded_state, rehearse, state_digest, unknown_lookup
 from g8r.host import Host
 from g8r.module import AnyModule, Module, Wanted, Work
 from g8r.plan import Wish
@@ -30,7 +30,7 @@ def find(orphans: Sequence[tuple[Resource, Wish]], host: Host, key: bytes, kinds
         recorded = [orphans[index][0] for index in indexes]
         prepared = [prepare_recorded(kind, each.params, each.sealed, each.sensitive, kinds) for each in recorded]
         wanted = [Wanted(ready.params, recorded_state(module, orphans[index][0])) for ready, index in zip(prepared, indexes, strict=True)]
-        states = module.read(wanted, host)
+        states = read(module, wanted, host)
         verdicts = [
             Blocked(state.reason) if isinstance(state, Unreadable) else _verdict(*orphans[index], ready, state)
             for index, ready, state in zip(indexes, prepared, states, strict=True)
@@ -46,7 +46,7 @@ def prepare_recorded(kind: str, params: Document, sealed: tuple[str, ...], sensi
     module = kinds(kind)
     values = {name: Unknown("sealed") if name in sealed else resolve(value, unknown_lookup) for name, value in params.items()}
     built = parameters.build(module, values)
-    return Prepared(module, built.params, {}, built.unknown, frozenset(sensitive), frozenset())
+    return Prepared(module, built.params, {}, built.unknown, frozenset(sensitive), frozenset(), sealed)
 
 
 def verdict_of(
@@ -81,11 +81,8 @@ def rehearsed(
     if not changes or type(module).rehearse is Module.rehearse:
         return list(verdicts)
     ahead = ahead_of(host)
-    work = [
-        Work(prepared[index].params, change_of(verdicts[index]), pulled_in[index], tuple(sorted(prepared[index].sensitive)), ahead)
-        for index in changes
-    ]
-    foretold = dict(zip(changes, module.rehearse(work, host), strict=True))
+    work = [Work(prepared[index].params, change_of(verdicts[index]), pulled_in[index], prepared[index].hidden, ahead) for index in changes]
+    foretold = dict(zip(changes, rehearse(module, work, host), strict=True))
     return [foretold.get(index, verdict) for index, verdict in enumerate(verdicts)]
 
 
@@ -101,7 +98,7 @@ def _finding(resource: Resource, verdict: Verdict[Any], before: Any, key: bytes)
                 before=document,
                 after=masked(change.after, hidden, key),
                 sensitive=resource.sensitive,
-                expect=Exactly(state_digest(before, key)),
+                expect=Exactly(state_digest(None, before, key)),
                 because=change.because,
             )
         case Blocked(reason=reason) | Undecided(reason=reason):

@@ -11,12 +11,27 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
+from g8r import parameters
 from g8r.address import Address
 from g8r.catalog import Exactly
 from g8r.change import Absent, Applied, Blocked, Change, Failed, NoChange, Undecided, Unreadable, Verdict
 from g8r.executor import orphans, requirements
 from g8r.executor.acting_host import acting
-from g8r.executor.judge import Kinds, Prepared, Secrets, ahead_of, differences, judge, masked, outputs, prepare, replacing, state_digest
+from g8r.executor.judge import (
+    Kinds,
+    Prepared,
+    Secrets,
+    ahead_of,
+    differences,
+    judge,
+    masked,
+    outputs,
+    prepare,
+    read,
+    replacing,
+    state_digest,
+)
+from g8r.executor.veil import Veil
 from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
@@ -69,11 +84,12 @@ class _Ready(msgspec.Struct, frozen=True):
 class Performer:
     """Performs batches of steps of one kind on one host; any number of batches at once, from different threads."""
 
-    def __init__(self, host: Host, *, key: bytes, secrets: Secrets, unseal: Unseal, effects: Effects, kinds: Kinds) -> None:
+    def __init__(self, host: Host, *, key: bytes, secrets: Secrets, unseal: Unseal, veil: Veil, effects: Effects, kinds: Kinds) -> None:
         self._host = host
         self._key = key
         self._secrets = secrets
         self._unseal = unseal
+        self._veil = veil
         self._effects = effects
         self._kinds = kinds
 
@@ -104,7 +120,7 @@ class Performer:
     # ---- what is to be done, as things are now ----
 
     def _prepare(self, module: AnyModule, step: Step, given: Given) -> Prepared | Outcome:
-        if step.version != module.version:
+        if step.wish is None and step.version != module.version:
             return Failure(f"this plan knows version {step.version} of kind {module.kind}, and this agent {module.version}", touched=False)
         if step.wish is not None:
             return orphans.prepare_recorded(step.address.kind, step.params, step.sealed, step.sensitive, self._kinds)
@@ -119,7 +135,7 @@ class Performer:
         self, module: AnyModule, steps: Sequence[Step], prepared: Mapping[str, Prepared], host: Host, given: Given
     ) -> Iterator[Performed | _Ready]:
         missing = self._missing(steps)
-        states = module.read([self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
+        states = read(module, [self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
         judged: list[tuple[Step, Any, Verdict[Any]]] = []
         for step, before in zip(steps, states, strict=True):
             lacking = [claim for claim in step.claims.requires if claim in missing]
@@ -129,14 +145,11 @@ class Performer:
                 yield Performed(step, Failure(before.reason, touched=False))
             else:
                 judged.append((step, before, self._verdict(step, prepared[step.id], before)))
-        foretold = orphans.rehearsed(
-            module,
-            [prepared[step.id] for step, _, _ in judged],
-            [verdict for _, _, verdict in judged],
-            [step.pulled_in for step, _, _ in judged],
-            host,
-        )
-        for (step, before, _), verdict in zip(judged, foretold, strict=True):
+        verdicts = [_as_planned(step, prepared[step.id], verdict) for step, _, verdict in judged]
+        if not module.rehearses_itself:
+            ready = [prepared[step.id] for step, _, _ in judged]
+            verdicts = orphans.rehearsed(module, ready, verdicts, [step.pulled_in for step, _, _ in judged], host)
+        for (step, before, _), verdict in zip(judged, verdicts, strict=True):
             yield self._checked(step, prepared[step.id], before, verdict)
 
     def _missing(self, steps: Sequence[Step]) -> frozenset[str]:
@@ -167,8 +180,7 @@ class Performer:
             case NoChange():
                 document = masked(before, prepared.sensitive, self._key)
                 note = "" if step.action == "unknown" else "it is as planned already"
-                known, _ = outputs(prepared, before, frozenset(), "")
-                return Performed(step, Unchanged(document, known, note))
+                return Performed(step, Unchanged(document, self._outputs(step, prepared, before), note))
             case Blocked(reason=reason) | Undecided(reason=reason):
                 return Performed(step, Failure(reason, touched=False))
             case Change():
@@ -177,19 +189,21 @@ class Performer:
 
     def _stale(self, step: Step, prepared: Prepared, before: Any, change: Change[Any]) -> str:  # noqa: ANN401 any kind's State
         """How the world, or the change it now takes, differs from the plan; empty where it does not."""
-        if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(before, self._key):
+        if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(prepared, before, self._key):
             found = masked(before, prepared.sensitive, self._key)
             if found is None or step.before is None:
                 return "it is gone since the plan was made" if found is None else "it has appeared since the plan was made"
             return f"since the plan was made, {', '.join(differences(step.before, found))} changed"
+        unseen = [note for note in change.because if note.startswith("also removes") and note not in step.because]
+        if unseen and step.action != "unknown":
+            return f"it would now take more than was planned: {'; '.join(unseen)}"
         if step.action not in {"unknown", change.action}:
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
             return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
         after = masked(change.after, prepared.sensitive, self._key) or {}
-        wrong = [
-            name for name in step.after if name not in step.unknown and name not in change.unknown and after.get(name) != step.after[name]
-        ]
+        free = {*step.unknown, *change.unknown, *_ignored(prepared, before)}
+        wrong = [name for name in step.after if name not in free and after.get(name) != step.after[name]]
         return f"{', '.join(sorted(wrong))} would not become what was planned" if wrong else ""
 
     # ---- doing it ----
@@ -214,13 +228,15 @@ class Performer:
         failed: list[tuple[_Ready, Failed]] = []
         waiting = list(ready)
         while waiting:
-            work = [Work(r.prepared.params, r.change, r.step.pulled_in, tuple(sorted(r.prepared.sensitive))) for r in waiting]
+            work = [Work(r.prepared.params, r.change, r.step.pulled_in, r.prepared.hidden) for r in waiting]
             ended = 0
             try:
                 for each, result in zip(waiting, module.apply(work, host), strict=True):
                     ended += 1
                     if isinstance(result, Applied):
                         applied.append((each, result))
+                    elif result.stale:
+                        yield Performed(each.step, Stale(result.reason))
                     else:
                         failed.append((each, result))
             except HostError as refusal:
@@ -233,7 +249,7 @@ class Performer:
     def _read_back(self, module: AnyModule, applied: Sequence[tuple[_Ready, Applied[Any]]], host: Host) -> Iterator[Performed]:
         if not applied:
             return
-        states = module.read([Wanted(ready.prepared.params, result.state) for ready, result in applied], host)
+        states = read(module, [Wanted(ready.prepared.params, result.state) for ready, result in applied], host)
         for (ready, result), state in zip(applied, states, strict=True):
             yield self._compared(ready, result, state)
 
@@ -250,7 +266,8 @@ class Performer:
                 what = "it is still there" if wanted is None else "it is not there"
                 return Performed(ready.step, Failure(f"{what} after it was changed; this is a bug of kind {module.kind}"), fidelity)
             return Performed(ready.step, Changed(None, {}, result.pulled_in), fidelity)
-        names = [name for name in wanted if name not in change.unknown]
+        free = {*change.unknown, *_ignored(ready.prepared, ready.before)}
+        names = [name for name in wanted if name not in free]
         wrong = [name for name in names if wanted[name] != found.get(name)]
         fidelity = Fidelity(module.kind, len(names), len(names) - len(wrong))
         if wrong:
@@ -258,15 +275,18 @@ class Performer:
             return Performed(
                 ready.step, Failure(f"after the change it is not as planned ({values}); this is a bug of kind {module.kind}"), fidelity
             )
-        known, _ = outputs(ready.prepared, state, frozenset(), "")
+        known = self._outputs(ready.step, ready.prepared, state)
         satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
-        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied, found=self._unforeseen(ready)), fidelity)
+
+    def _unforeseen(self, ready: _Ready) -> Document | None:
+        return masked(ready.before, ready.prepared.sensitive, self._key) if ready.step.action == "unknown" else None
 
     def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""
         if not failed:
             return
-        states = module.read([Wanted(ready.prepared.params) for ready, _ in failed], host)
+        states = read(module, [Wanted(ready.prepared.params) for ready, _ in failed], host)
         for (ready, failure), state in zip(failed, states, strict=True):
             left = None if isinstance(state, Unreadable) else masked(state, ready.prepared.sensitive, self._key)
             yield Performed(ready.step, Failure(failure.reason, failure.output, left=left if isinstance(ready.before, Absent) else None))
@@ -280,7 +300,7 @@ class Performer:
         try:
             result = module.trigger(step.verb, prepared.params, host)
             outcome: Outcome = (
-                Failure(result.reason, result.output) if isinstance(result, Failed) else self._fired(module, prepared, result, host)
+                Failure(result.reason, result.output) if isinstance(result, Failed) else self._fired(module, step, prepared, result, host)
             )
         except HostError as refusal:
             outcome = Failure(str(refusal))
@@ -288,17 +308,20 @@ class Performer:
             self._effects.done(given.run, step.id, outcome)
         return Performed(step, outcome)
 
-    def _fired(self, module: AnyModule, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
-        state = module.read([Wanted(prepared.params, result.state)], host)[0]
+    def _fired(self, module: AnyModule, step: Step, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
+        state = read(module, [Wanted(prepared.params, result.state)], host)[0]
         if isinstance(state, Unreadable):
             return Failure(f"it cannot be read after it was fired: {state.reason}")
+        return Changed(masked(state, prepared.sensitive, self._key), self._outputs(step, prepared, state))
+
+    def _outputs(self, step: Step, prepared: Prepared, state: Any) -> Document:  # noqa: ANN401 any kind's State
         known, _ = outputs(prepared, state, frozenset(), "")
-        return Changed(masked(state, prepared.sensitive, self._key), known)
+        return self._veil.over(known, prepared.sensitive, step.address)
 
     def _lookup(self, step: Step, given: Given) -> Callable[[Reference], Partial]:
         def output(address: Address, name: str) -> Partial:
             known = given.outputs.get(address, {})
-            return cast("Partial", known[name]) if name in known else Unknown(str(address))
+            return cast("Partial", self._veil.lifted(known[name], address, name)) if name in known else Unknown(str(address))
 
         def find(reference: Reference) -> Partial:
             match reference:
@@ -314,6 +337,27 @@ class Performer:
                     raise AssertionError(message)
 
         return find
+
+
+def _ignored(prepared: Prepared, before: Any) -> frozenset[str]:  # noqa: ANN401 any kind's State
+    """What the task ignores of its resource, once that exists."""
+    return frozenset() if isinstance(before, Absent) else prepared.ignored
+
+
+def _as_planned(step: Step, prepared: Prepared, verdict: Verdict[Any]) -> Verdict[Any]:
+    """A verdict; of a kind that rehearses itself with what the plan's rehearsal foretold, for its apply to hold against what is now."""
+    if not prepared.module.rehearses_itself or not isinstance(verdict, Change):
+        return verdict
+    because = tuple(dict.fromkeys((*verdict.because, *step.because)))
+    planned = step.after or {}
+    known = {name for name in verdict.unknown if name in planned and name not in {*step.unknown, *prepared.sensitive}}
+    if not known or isinstance(verdict.after, Absent):
+        return msgspec.structs.replace(verdict, because=because)
+    values = {**parameters.document(verdict.after), **{name: planned[name] for name in known}}
+    after = msgspec.convert(values, prepared.module.State)
+    return msgspec.structs.replace(
+        verdict, after=after, because=because, unknown=tuple(name for name in verdict.unknown if name not in known)
+    )
 
 
 def _shown(value: object) -> str:

@@ -87,7 +87,7 @@ def make_plan(
     subject: Subject, state: State, agents: Mapping[str, Agent], request: Request, stamp: Stamp, kinds: Kinds, seal: Seal
 ) -> Planned:
     tasks = {address: task for address, task in subject.tasks.items() if request.kept is None or address in request.kept}
-    scope = Scope(frozenset(subject.hosts), subject.declared, request.covers, request.allow_empty, request.destroy)
+    scope = Scope(frozenset(subject.hosts), subject.declared, _covers(request, subject.tasks), request.allow_empty, request.destroy)
     pruned = prune(subject.tasks, state, scope)
     surveyed = {} if request.destroy else tasks
     catalogs = {host: _part(catalog, surveyed) for host, catalog in subject.catalogs.items()}
@@ -104,8 +104,10 @@ def make_plan(
         pruned=_known_version(pruned, kinds),
         orphan_findings=observation.orphans,
         state=state,
-        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers),
+        kinds=lambda kind: Kind(kinds(kind).version, kinds(kind).triggers, kinds(kind).creates),
         seal=lambda task: _sealed(task, kinds, seal),
+        every=subject.tasks,
+        replace=request.replace,
         refresh_only=request.refresh_only,
     )
     made = planner.steps(ground)
@@ -152,6 +154,12 @@ def with_spans(planned: Planned, locate: Callable[[Sequence[DocumentPath]], Mapp
 def _outputs(steps: Sequence[Step], subject: Subject) -> dict[Address, Document]:
     """What tasks put out, as far as the steps know; nothing is gathered where the stack has no outputs."""
     return {step.address: step.outputs for step in steps if step.outputs and not step.verb} if subject.outputs else {}
+
+
+def _covers(request: Request, tasks: Mapping[Address, CatalogTask]) -> Callable[[Address], bool]:
+    """Whether an address is in the selection: of a task, if it was kept; one that only the ledger knows, if it was asked for."""
+    kept = request.kept
+    return request.covers if kept is None else lambda address: address in kept if address in tasks else request.covers(address)
 
 
 def _placed(step: Step, span: Span | None) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from g8r.host import Host, MissingProgramError
+from g8r.host import Host, HostError
 
 JUDGED: Final = ("group", "path", "unit", "user")
 """The kinds of claim that can be looked up on a host; any other is taken to hold."""
@@ -19,13 +19,13 @@ _WHAT: Final = {
 
 
 def missing(claims: Iterable[str], host: Host) -> frozenset[str]:
-    """Those of the claims that do not hold on the host."""
+    """Those of the claims that do not hold on the host. Where it refuses to tell, they are taken to hold: the task itself will see."""
     wanted: dict[str, set[str]] = {}
     for claim in claims:
         kind, _, name = claim.partition(":")
         wanted.setdefault(kind, set()).add(name)
     absent: set[str] = set()
-    absent |= {f"path:{name}" for name in wanted.get("path", ()) if host.follow(name) is None}
+    absent |= {f"path:{name}" for name in wanted.get("path", ()) if _is_missing(name, host)}
     if "user" in wanted:
         accounts = host.accounts()
         absent |= {f"user:{name}" for name in wanted["user"] if name not in accounts}
@@ -44,10 +44,17 @@ def sentence(claim: str) -> str:
     return f"{wrong.format(name=name)}, and no task provides it; {remedy.format(name=name)}"
 
 
+def _is_missing(path: str, host: Host) -> bool:
+    try:
+        return host.follow(path) is None
+    except HostError:
+        return False
+
+
 def _missing_units(units: list[str], host: Host) -> set[str]:
     try:
         shown = host.run(("systemctl", "show", "--property=Id,Names,LoadState", "--", *units), changes=False)
-    except MissingProgramError:
+    except HostError:
         return set()
     loaded: set[str] = set()
     for block in shown.text.split("\n\n"):

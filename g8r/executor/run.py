@@ -18,13 +18,15 @@ from g8r.executor.memory import Transport
 from g8r.executor.perform import Given, Performed
 from g8r.executor.scheduler import QUIET, Scheduler
 from g8r.executor.stack_outputs import known_outputs
-from g8r.outcome import Failure, NotStarted, Outcome, word
+from g8r.outcome import Changed, Failure, InDoubt, NotStarted, Outcome, Unchanged, word
 from g8r.plan import Plan, Step
 from g8r.state import Ended, Intent, Resource, ResourceKey, RunStatus, State
 from g8r.value import Document
 
 HEARTBEAT = 10.0
 """Seconds between two signs of life of a long step."""
+PATIENCE = 2.0
+"""Seconds that a step has to end when it is stopped."""
 
 
 class Ledger(Protocol):
@@ -98,13 +100,15 @@ class Runner:
         self._control = control
         self._settings = settings
         self._scheduler = Scheduler(plan, settings.batch_of, settings.parallelism, ended)
-        self._bookkeeper = Bookkeeper(plan, settings.run, state.resources)
+        self._bookkeeper = Bookkeeper(plan, settings.run, state, settings.idempotent)
         self._recorded = _remembered(plan, state.resources)
+        self._kept_outputs = {name: value for name, value in state.outputs.items() if name in plan.stack_outputs}
         self._outputs: dict[Address, Document] = {step.address: step.outputs for step in plan.steps if step.outputs and not step.verb}
         self._started: dict[str, float] = {}
         self._beaten: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
-        self._due: list[tuple[float, str]] = []
+        self._due: list[tuple[float, Performed]] = []
+        self._before = dict(ended or {})
         self._begun = settings.now()
         self._interrupted = False
         self._aborted = False
@@ -114,9 +118,10 @@ class Runner:
             self._ledger.begin(self._plan, intents(self._plan, self._bookkeeper, self._settings.idempotent))
         tried = sum(1 for step in self._plan.steps if step.action not in {"no-op", "blocked"})
         self._listen(RunStarted(self._settings.run, self._plan.id, tried))
-        for identifier, outcome in list(self._scheduler.outcomes.items()):
+        swept = list(self._scheduler.outcomes.items())
+        for identifier, outcome in swept:
             self._learn(self._scheduler.steps[identifier], outcome)
-        self._commit([(self._scheduler.steps[name], outcome, None) for name, outcome in self._scheduler.outcomes.items()])
+        self._commit([(self._scheduler.steps[name], outcome, None) for name, outcome in swept if name not in self._before])
         while not self._aborted:
             self._start()
             if not self._scheduler.running and not self._due:
@@ -131,7 +136,8 @@ class Runner:
 
     def _start(self) -> None:
         if self._control.stopping:
-            self._due = []
+            given_up, self._due = self._due, []
+            self._finish([each for _, each in given_up])
             return
         for batch in self._scheduler.ready():
             for step in batch.steps:
@@ -144,14 +150,16 @@ class Runner:
         return max(0.01, min([1.0, *due]))
 
     def _collect(self, performed: Sequence[Performed]) -> None:
-        again = [identifier for at, identifier in self._due if at <= self._now()]
-        self._due = [(at, identifier) for at, identifier in self._due if at > self._now()]
-        for identifier in again:
-            self._scheduler.again(identifier)
+        now = self._now()
+        for _, each in (due for due in self._due if due[0] <= now):
+            self._scheduler.again(each.step.id)
+        self._due = [due for due in self._due if due[0] > now]
+        self._finish([each for each in performed if not self._retried(each)])
+
+    def _finish(self, performed: Sequence[Performed]) -> None:
+        """These steps have ended for good: learn from them, end what ends with them, commit, announce."""
         ended: list[tuple[Step, Outcome, Performed | None]] = []
         for each in performed:
-            if self._retried(each):
-                continue
             outcome = self._counted(each)
             self._learn(each.step, outcome)
             ended.append((each.step, outcome, each))
@@ -169,19 +177,27 @@ class Runner:
         if not isinstance(outcome, Failure) or step.retry is None or attempt >= step.retry.attempts or self._control.stopping:
             return False
         self._attempts[step.id] = attempt + 1
-        self._due.append((self._now() + step.retry.delay, step.id))
+        self._due.append((self._now() + step.retry.delay, performed))
         self._listen(StepRetried(step, self._now(), attempt, step.retry.delay, outcome.reason))
         return True
 
     def _counted(self, performed: Performed) -> Outcome:
-        attempts = self._attempts.get(performed.step.id, 1)
-        if attempts > 1 and hasattr(performed.outcome, "attempts"):
-            return msgspec.structs.replace(performed.outcome, attempts=attempts)
-        return performed.outcome
+        """The outcome as the run sees it: with its attempts, and with what only the run knows of it."""
+        step, outcome = performed.step, performed.outcome
+        attempts = self._attempts.get(step.id, 1)
+        match outcome:
+            case Failure(touched=True) if self._control.aborting and not self._settings.idempotent(step):
+                return InDoubt("it was stopped while it ran")
+            case Unchanged(state=state, outputs=outputs) if self._settings.resumed and step.action not in {"no-op", "unknown"}:
+                return Changed(state, outputs)  # the part of this run that was cut off had done it
+            case Changed() | Failure() if attempts > 1:
+                return msgspec.structs.replace(outcome, attempts=attempts)
+            case _:
+                return outcome
 
     def _learn(self, step: Step, outcome: Outcome) -> None:
         known = getattr(outcome, "outputs", None)
-        if known and not step.verb:
+        if known:
             self._outputs[step.address] = known
 
     def _commit(self, ended: Sequence[tuple[Step, Outcome, Performed | None]]) -> None:
@@ -215,15 +231,27 @@ class Runner:
         if self._control.aborting and not self._aborted:
             self._listen(Interrupted(self._now(), hard=True, running=self._scheduler.running))
             self._transport.abort()
-            self._collect(self._transport.receive(2.0))
+            self._abandon()
             self._aborted = True
+
+    def _abandon(self) -> None:
+        """Give what was stopped a moment to end; what does not may have happened."""
+        deadline = self._now() + PATIENCE
+        self._finish([each for _, each in self._due])
+        self._due = []
+        while self._scheduler.running and self._now() < deadline:
+            self._finish(self._transport.receive(max(0.01, deadline - self._now())))
+        left = [self._scheduler.steps[identifier] for identifier in self._scheduler.running]
+        self._finish([Performed(step, InDoubt("it was stopped while it ran, and its end is not known")) for step in left])
 
     def _end(self) -> Report:
         outcomes = dict(self._scheduler.outcomes)
         for identifier in self._scheduler.steps:
             outcomes.setdefault(identifier, NotStarted())
         status = self._status(outcomes)
-        outputs = known_outputs(self._plan.stack_outputs, self._plan.selected, self._outputs)
+        if status == "failed" and self._control.stopping:
+            status = "interrupted"
+        outputs = {**self._kept_outputs, **known_outputs(self._plan.stack_outputs, self._plan.selected, self._outputs)}
         self._ledger.finish(status, outputs, self._plan.sensitive_outputs)
         counts: dict[str, int] = {}
         for identifier, outcome in outcomes.items():
@@ -234,7 +262,7 @@ class Runner:
 
     def _status(self, outcomes: Mapping[str, Outcome]) -> RunStatus:
         words = {word(outcome) for outcome in outcomes.values()}
-        if "not-started" in words:
+        if "not-started" in words or (self._aborted and "failed" in words):
             return "interrupted"
         return "failed" if words & {"failed", "skipped", "stale", "unknown"} else "done"
 

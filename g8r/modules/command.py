@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Meta
 
 from g8r.change import Absent, Applied, Change, Failed, NoChange, Unreadable, Verdict
-from g8r.claim import Claims, normal_path, path_claim
+from g8r.claim import Claims, normal_path, parent_claim, path_claim
 from g8r.host import Host, HostError
 from g8r.module import AbsolutePath, Ahead, Module, Params, Problem, State, Wanted, Work, param
 from g8r.modules.support.programs import OUTPUT_LIMIT, failed
@@ -103,6 +103,7 @@ class Command(Module[CommandParams, CommandState]):
     triggers: ClassVar[Mapping[str, str]] = {"run_on": "run"}
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"env": ("stdout",), "stdin": ("stdout",)}
     remembers = True
+    of_stack = True
     becomes = True
 
     def validate(self, params: CommandParams, triggers: frozenset[str]) -> Sequence[Problem]:
@@ -120,7 +121,8 @@ class Command(Module[CommandParams, CommandState]):
 
     def claims(self, params: CommandParams) -> Claims:
         provides = (path_claim(params.creates),) if params.creates else ()
-        return Claims(provides, (path_claim(params.cwd),) if params.cwd and normal_path(params.cwd) != "/" else ())
+        requires = (path_claim(params.cwd),) if params.cwd and normal_path(params.cwd) != "/" else ()
+        return Claims(provides, requires, follows=parent_claim(params.creates) if params.creates else ())
 
     def idempotent(self, params: CommandParams) -> bool:
         """With guards alone the machine itself tells whether it was done; else only the ledger does, and a crash leaves that open."""

@@ -7,7 +7,9 @@ Choices where two people would differ:
 - A plan foretells the version, what is pulled in and what must go, by simulating the transaction. Lists that are missing or older than
   a day foretell no version; apply fetches them, once, before it installs anything. Planning never does.
 - Packages that are ready together go in one transaction, simulated again before it is made: whoever cannot go in fails alone, and if
-  packages would be removed that the plan did not tell of, nothing is done.
+  packages would be removed that the plan did not tell of, or the version that it foretold is gone, nothing is done. Simulating takes
+  most of the time that a package takes, so planning does it once for all that come and once for all that go, and so does apply.
+- A removal looks at what is installed alone: it installs nothing in the place of what goes.
 - What a transaction pulled in for a package is purged with that package, as far as it is still automatic and nothing else needs it.
 - `purge` left out: a package that g8r installed takes its configuration files along, one that `ensure = "absent"` removes does not.
 - Configuration files that somebody edited are kept on upgrades. Recommended packages are not installed unless `recommends` says so.
@@ -87,6 +89,7 @@ class Package(Module[PackageParams, PackageState]):
     natural = "name"
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"hold": ("held",)}
     batch = 200
+    rehearses_itself = True
 
     def validate(self, params: PackageParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems = []
@@ -109,7 +112,8 @@ class Package(Module[PackageParams, PackageState]):
         try:
             found = apt.installed([each.params.name for each in wanted], host)
             automatic = apt.automatic(host) if found else frozenset()
-            newest = _newest([each.params.name for each in wanted if each.params.ensure == "latest" and each.params.name in found], host)
+            latest = {each.params.name for each in wanted if each.params.ensure == "latest"}
+            newest = _newest({name: found[name].version for name in sorted(latest & found.keys())}, host)
         except HostError as error:
             return [Unreadable(str(error))] * len(wanted)
         return [_state(each.params, found.get(each.params.name), automatic, newest) for each in wanted]
@@ -183,16 +187,14 @@ def _fits(params: PackageParams, before: PackageState) -> bool:
     return params.version is None or fnmatchcase(before.version, params.version)
 
 
-def _newest(names: Sequence[str], host: Host) -> Mapping[str, bool | None]:
-    """For each installed package, whether apt offers nothing newer; None where the lists are too old to tell."""
-    if not names:
+def _newest(found: Mapping[str, str], host: Host) -> Mapping[str, bool | None]:
+    """For each installed package and its version, whether that is what apt would have; None where the lists are too old to tell."""
+    if not found:
         return {}
     if apt.lists_age(host) != "fresh":
-        return dict.fromkeys(names)
-    simulation = apt.simulate(("--only-upgrade", "install", *names), host)
-    if simulation.complaint:
-        return dict.fromkeys(names)
-    return {name: simulation.version(name) is None for name in names}
+        return dict.fromkeys(found)
+    offered = apt.candidates(list(found), apt.Oracle(host))
+    return {name: offered.get(name, version) == version for name, version in found.items()}
 
 
 def _state(
@@ -238,6 +240,12 @@ def _order(work: Work[PackageParams, PackageState]) -> apt_batches.Order:
     )
 
 
+def _foretold_version(work: Work[PackageParams, PackageState]) -> bool:
+    """Whether it is the plan that asks for this very version, not the task."""
+    after = work.change.after
+    return not isinstance(after, Absent) and "version" not in work.change.unknown and after.version != work.params.version
+
+
 def _judged(
     work: Work[PackageParams, PackageState], result: apt_batches.Result, state: PackageState | Absent | Unreadable
 ) -> Applied[PackageState] | Failed:
@@ -252,4 +260,6 @@ def _judged(
         right = all(getattr(wanted, name) == getattr(state, name) for name in fields)
     if right and not result.refused:
         return Applied(pulled_in=result.pulled_in)
+    if result.refused:
+        return Failed(result.complaint, result.output, stale=result.stale or _foretold_version(work))
     return Failed(result.complaint or f"apt did as it was told, and {work.params.name} is still not as it shall be", result.output)

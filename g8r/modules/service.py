@@ -62,6 +62,7 @@ class Service(Module[ServiceParams, ServiceState]):
     State: ClassVar[type[Any]] = ServiceState
     Outputs: ClassVar[type[Any]] = ServiceOutputs
     natural = "name"
+    creates = False
     triggers: ClassVar[Mapping[str, str]] = {"reload_on": "reload", "restart_on": "restart"}
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"port": ()}
 

@@ -119,7 +119,6 @@ def test_from_nothing_to_a_page_and_back(boot: machines.Boot) -> None:
     assert left == left_by_apt(boot, bridge), "[S-prune] removal leaves exactly what purging nginx by hand leaves"
 
 
-@pytest.mark.xfail(reason="g8r destroy is not there yet", strict=True, raises=machines.MachineError)
 def test_destroy_leaves_what_apt_leaves(boot: machines.Boot) -> None:
     bridge = boot.bridge(apt=True)
     machine = fresh(boot, bridge)
@@ -130,9 +129,6 @@ def test_destroy_leaves_what_apt_leaves(boot: machines.Boot) -> None:
     assert before.differences(machine.snapshot(), times=False, forgiven=FORGIVEN) == left_by_apt(boot, bridge)
 
 
-@pytest.mark.xfail(
-    reason="what is not there when the plan is made counts as created, though its package brings it", strict=True, raises=AssertionError
-)
 def test_what_the_package_brought_is_adopted(boot: machines.Boot) -> None:
     """Law 4: what g8r did not create stays as last set. nginx.conf and the unit come with the package, not from g8r."""
     machine = fresh(boot, boot.bridge(apt=True))
@@ -170,7 +166,6 @@ def test_changed_template_is_one_update_and_one_reload(site: machines.Machine) -
     assert triggers(planned(site)) == []
 
 
-@pytest.mark.xfail(reason="g8r drift is not there yet", strict=True, raises=machines.MachineError)
 def test_hand_edited_file_is_drift(site: machines.Machine) -> None:
     assert "template.site" not in site.g8r("drift", cwd=SITE, check=True).stdout
     edit(site, CONF, "listen 8080;", "listen 8080;\n    # by hand")

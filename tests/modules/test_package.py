@@ -17,6 +17,7 @@ from g8r.executor.fake_programs import apt
 from g8r.executor.fake_programs.apt_archive import OFFERED, Archive, Deb
 from g8r.module import Ahead, Wanted, Work
 from g8r.modules.package import Package, PackageParams, PackageState
+from g8r.modules.support.apt import INSTALLED_ONLY
 from g8r.modules.support.apt_batches import removals
 
 PACKAGE = Package()
@@ -109,6 +110,84 @@ def test_two_that_exclude_each_other_are_blocked_and_the_others_are_not() -> Non
     assert isinstance(tree, Change)
 
 
+def simulations(host: FakeHost) -> int:
+    """How many there were since the last time that this was asked."""
+    count = len(calls(host, "apt-get", "-s"))
+    host.calls.clear()
+    return count
+
+
+def removals_of(installed: Sequence[Work[Any, Any]], done: Sequence[Any], host: FakeHost) -> list[Work[Any, Any]]:
+    """The work of undoing what was installed, rehearsed together."""
+    states = PACKAGE.read([Wanted(each.params) for each in installed], host)
+    undo = [PACKAGE.remove(each.params, state) for each, state in zip(installed, states, strict=True)]  # type: ignore[arg-type]
+    work = [Work(each.params, change, result.pulled_in) for each, change, result in zip(installed, undo, done, strict=True)]  # type: ignore[arg-type]
+    answers = PACKAGE.rehearse(work, host)
+    return [Work(each.params, answer, each.pulled_in) for each, answer in zip(work, answers, strict=True)]  # type: ignore[arg-type]
+
+
+def test_all_that_comes_and_all_that_goes_is_simulated_once_when_planned_and_once_when_done() -> None:
+    host = FakeHost.debian()
+    work = plan([*named("nginx", "curl"), *named("redis", purge=False)], host)
+    assert simulations(host) == 1
+    done = list(PACKAGE.apply(work, host))
+    assert simulations(host) == 1
+    leaving = removals_of(work[:2], done[:2], host)
+    assert simulations(host) == 1
+    assert [each.change.because[1] for each in leaving] == [
+        "purges what it had pulled in: nginx-common",
+        "purges what it had pulled in: libcurl4, libssh2-1",
+    ]
+    assert list(PACKAGE.apply(leaving, host)) == [Applied(), Applied()]
+    assert simulations(host) == 1
+    assert not {"nginx-common", "libcurl4", "libssh2-1"} & apt.packages(host).keys()
+
+
+def test_what_is_purged_and_what_is_only_removed_is_planned_with_one_simulation() -> None:
+    host = FakeHost.debian()
+    installed = plan([*named("nginx", "curl"), *named("redis", purge=False)], host)
+    leaving = removals_of(installed, list(PACKAGE.apply(installed, host)), host)
+    host.calls.clear()
+    PACKAGE.rehearse(leaving, host)
+    assert simulations(host) == 1
+    assert list(PACKAGE.apply(leaving, host)) == [Applied()] * 3
+    assert len(transactions(host)) == 2
+    assert simulations(host) == 2, "one for each transaction"
+    assert apt.packages(host)["redis"].status == "config-files"
+
+
+def test_what_goes_along_is_told_apart_from_what_nobody_needs_anyway() -> None:
+    host = FakeHost.debian()
+    there("ssl-cert", auto=("ssl-cert",))(host)
+    installed = plan(named("curl"), host)
+    leaving = removals_of(installed, list(PACKAGE.apply(installed, host)), host)
+    assert leaving[0].change.because[1:] == ("purges what it had pulled in: libcurl4, libssh2-1",)
+    assert list(PACKAGE.apply(leaving, host)) == [Applied()]
+    assert "ssl-cert" in apt.packages(host)
+    assert "libcurl4" not in apt.packages(host)
+
+
+def test_a_removal_knows_of_no_sources_neither_planned_nor_done() -> None:
+    host = FakeHost.debian()
+    installed = plan(named("curl"), host)
+    done = list(PACKAGE.apply(installed, host))
+    host.calls.clear()
+    list(PACKAGE.apply(removals_of(installed, done, host), host))
+    argvs = calls(host, "apt-get")
+    assert [("-s" in argv) for argv in argvs] == [True, True, False]
+    assert all(set(INSTALLED_ONLY) <= set(argv) for argv in argvs)
+
+
+def test_the_latest_is_read_without_a_simulation() -> None:
+    host = FakeHost.debian()
+    there("redis=5:6.*", "tree")(host)
+    host.calls.clear()
+    states = PACKAGE.read([Wanted(each) for each in named("redis", "tree", "curl", ensure="latest")], host)
+    assert [getattr(state, "newest", None) for state in states] == [False, True, None]
+    assert len(calls(host, "apt-cache")) == 1
+    assert simulations(host) == 0
+
+
 def test_a_slip_among_many_costs_few_simulations() -> None:
     host = FakeHost.debian()
     plan(named("nginx", "curl", "tree", "ssl-cert", "redis", "exim4-base", "nonesuch"), host)
@@ -122,7 +201,8 @@ def test_a_removal_that_the_plan_did_not_tell_of_is_not_made() -> None:
     before = host.snapshot()
     (result,) = PACKAGE.apply(work, host)
     assert isinstance(result, Failed)
-    assert result.reason.startswith("stale: it would now also remove exim4-daemon-light")
+    assert result.stale
+    assert result.reason.startswith("it would now also remove exim4-daemon-light")
     assert host.snapshot() == before
 
 
@@ -133,6 +213,7 @@ def test_the_planned_version_and_no_other() -> None:
     host.databases["apt"] = Archive(newer, newer, sources=apt.archive(host).sources)
     (result,) = PACKAGE.apply(work, host)
     assert isinstance(result, Failed)
+    assert result.stale
     assert "Version '2.1.0-1' for 'tree' was not found. It offers 3.0." in result.reason
 
 

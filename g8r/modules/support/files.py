@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 
 from g8r.change import ABSENT, Absent, Applied, Blocked, Change, Failed, NoChange, Unreadable, Verdict
-from g8r.claim import Claims, account_claims, normal_path, parent_claim
+from g8r.claim import Claims, account_claims, normal_path, parent_claim, unit_claims
 from g8r.host import FileType, Host, HostError
 from g8r.module import AbsolutePath, Ahead, Params, Problem, State, Wanted, Work, mode_text, param, parse_mode
 from g8r.modules.support import paths, text
@@ -79,7 +79,7 @@ def claims(params: PlainFileParams, *, content: bool) -> Claims:
     if params.ensure == "absent":
         return Claims((f"path:{path}",), parent_claim(path), removes=True)
     provides = (f"path:{path}", f"content:{path}") if content else (f"path:{path}",)
-    return Claims(provides, parent_claim(path) + account_claims(params.owner, params.group))
+    return Claims(provides + unit_claims(path), parent_claim(path) + account_claims(params.owner, params.group))
 
 
 def validate(params: PlainFileParams) -> tuple[Problem, ...]:
