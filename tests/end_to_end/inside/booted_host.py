@@ -1,9 +1,11 @@
 """Runs inside a booted Debian: LocalHost with what tests may do to a FakeHost, so that the very same cases run on the real machine.
 
-`place*` set it up, `programs["consume"] = ...` puts a real program where the fake has a function, `databases[...] = ...` brings dpkg and apt
-to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
+`place*` set it up, `programs["consume"] = ...` puts a real program where the fake has a function, `databases[...] = ...` brings dpkg and
+apt to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
 """
 
+# Paths are text here, as the Host port has them.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import contextlib

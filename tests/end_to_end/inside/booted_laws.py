@@ -1,4 +1,7 @@
-"""Which of the kinds' cases a real Debian takes, and what is told of each. Read on both sides: inside to run them, outside to name the tests."""
+"""Which of the kinds' cases a real Debian takes, and what is told of each.
+
+Read on both sides: inside to run them, outside to name the tests.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,12 @@ the real apt itself recommends ca-certificates, so that is needed from the momen
 
 CRASHES: Final = (
     *("file: new", "directory: new", "link: new", "template: new", "line: new"),
-    *("group: a new group with its number", "group: another number", "user: a new user with all there is", "user: another home, taken along"),
+    *(
+        "group: a new group with its number",
+        "group: another number",
+        "user: a new user with all there is",
+        "user: another home, taken along",
+    ),
     *("service: to run and start at boot", "command: what it makes is missing"),
     "package: with what it needs, and what that brings",
 )
@@ -82,4 +90,4 @@ def tests() -> list[tuple[str, str]]:
         found += [("law 7", name)] * bool(case.sensitive)
     found += [("law 5", str(named(name))) for name in CRASHES]
     found += [("law 6", f"{first} + {second}") for first, second in pairs()]
-    return [*found, ("law 7", "the watch sees"), ("nothing else", "is touched")]
+    return [*found, ("law 7", "the watch sees"), ("nothing else", "is touched"), ("nothing else", "is touched by any package: ")]

@@ -4,6 +4,8 @@
 the next case the machine that the last one got. Files, owners, modes, contents, packages and units count; times only where asked.
 """
 
+# Paths are text here, as the Host port has them.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib
@@ -17,7 +19,15 @@ from typing import Final, NamedTuple
 COPY: Final = "/run/baseline"
 UNWATCHED: Final = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log/journal"})
 RESTLESS: Final = (
-    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/dpkg/status", "/var/lib/apt/lists", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
+    *(
+        "/var/log",
+        "/var/cache",
+        "/var/lib/systemd",
+        "/var/lib/dpkg/status",
+        "/var/lib/apt/lists",
+        "/var/lib/dpkg/lock",
+        "/var/lib/dpkg/lock-frontend",
+    ),
     *("/var/lib/dpkg/triggers", "/var/lib/dpkg/available", "/var/lib/apt/daily_lock", "/etc/.pwd.lock", "/etc/machine-id"),
     *("/etc/ld.so.cache", "/var/lib/dpkg/status-old", "/var/lib/apt/extended_states", "/root"),
     *(f"/etc/{name}-" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")),
@@ -95,7 +105,11 @@ class Baseline:
         """The paths that are not as they were, times included, gone ones, too."""
         now = marks(wide=self.wide)
         old = {path: self._marks[path] for path in self._marks.keys() & now.keys()}
-        gone = self._marks.keys() - now.keys() if self.wide else {path for path in self._marks.keys() - now.keys() if not os.path.lexists(path)}
+        gone = (
+            self._marks.keys() - now.keys()
+            if self.wide
+            else {path for path in self._marks.keys() - now.keys() if not os.path.lexists(path)}
+        )
         return sorted({path for path in now if now[path] != old.get(path)} | gone)
 
     def reset(self) -> list[str]:
