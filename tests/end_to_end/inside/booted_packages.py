@@ -5,8 +5,6 @@ same words, hold for the fake apt and the real one, with no network. `take_the_p
 call (`apt.install`, `systemd.start`, ...) at the real programs.
 """
 
-# Paths are text here, as the Host port has them.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib
