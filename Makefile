@@ -8,7 +8,7 @@ DEMO ?= /tmp/g8r-demo
 export G8R_CACHE := $(CACHE)
 export G8R_TEST_NICKEL ?= $(CACHE)/nickel/bin/nickel
 
-.PHONY: help demo test check unit real soak bench nickel graph clean
+.PHONY: help demo test check unit real soak bench docs nickel graph clean
 
 help:
 	@echo "make demo    set up, then plan and apply a first stack (no root needed)"
@@ -17,6 +17,7 @@ help:
 	@echo "make unit    the tests that boot no hosts"
 	@echo "make real    the tests on booted Debian hosts (root)"
 	@echo "make soak    2,000 kills instead of 200"
+	@echo "make docs    write the generated pages and the picture again"
 	@echo "make bench   g8r against Salt, pyinfra, Ansible and Terraform"
 
 # ---- set-up ----
@@ -60,8 +61,8 @@ test: $(VENV)/.dev nickel check
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.dev
-	$(BIN)/ruff format --check --quiet g8r tests benchmarks
-	$(BIN)/ruff check --quiet g8r tests benchmarks
+	$(BIN)/ruff format --check --quiet g8r tests benchmarks docs
+	$(BIN)/ruff check --quiet g8r tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache >/tmp/g8r-lint-imports.txt || { cat /tmp/g8r-lint-imports.txt; exit 1; }
 
@@ -76,6 +77,9 @@ soak: $(VENV)/.dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,8 @@ class Changed(msgspec.Struct, frozen=True, tag="changed", omit_defaults=True):
     pulled_in: tuple[str, ...] = ()
     attempts: int = 1
     satisfied: tuple[str, ...] = ()
+    found: Document | None = None
+    """What was there when its turn came, of a step whose plan could not tell."""
 
 
 class Unchanged(msgspec.Struct, frozen=True, tag="unchanged", omit_defaults=True):

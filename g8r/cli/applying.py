@@ -67,17 +67,22 @@ class Interrupts:
 class RunLedger:
     """The store as one run sees it: with its fence and the clock."""
 
-    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes]) -> None:
+    def __init__(self, store: SqliteStore, lease: Lease, run: str, blobs: Mapping[str, bytes], owed: Sequence[Owed]) -> None:
         self._store = store
         self._lease = lease
         self._run = run
         self._blobs = blobs
+        self._owed = {(debt.address, debt.verb) for debt in owed}
         self._renewed = time.monotonic()
 
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        owed = [Owed(step.address, step.verb, self._run, step.reason.text) for step in plan.steps if step.owed]
+        owed = [
+            Owed(step.address, step.verb, self._run, step.reason.text)
+            for step in plan.steps
+            if step.owed and (step.address, step.verb) not in self._owed
+        ]
         self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
@@ -155,7 +160,7 @@ def perform(  # noqa: PLR0913 all that a run touches, handed in
         resumed=resume is not None,
         flush=console.flush,
     )
-    ledger = RunLedger(session.store, lease, run, session.blobs(plan))
+    ledger = RunLedger(session.store, lease, run, session.blobs(plan), state.owed)
     gc.freeze()
     gc.enable()
     with signals.caught():

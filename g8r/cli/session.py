@@ -125,7 +125,7 @@ class Session:
 
             graph.warm()
         loaded = self._pending.finish()
-        if len(loaded.stack.tasks) <= places.MOST:
+        if whole and len(loaded.stack.tasks) <= places.MOST:
             loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
 
@@ -143,9 +143,16 @@ class Session:
         """The agent of a host, in this process."""
         from g8r.executor.agent import Agent  # noqa: PLC0415 see above
         from g8r.executor.effects import JournalEffects  # noqa: PLC0415
+        from g8r.executor.veil import Veil  # noqa: PLC0415
 
         journal = self.journal(host, fake=connection == "fake")
-        parts = {"key": self._digest_key(), "secrets": self.secret, "unseal": self.unseal, "effects": JournalEffects(journal)}
+        parts = {
+            "key": self._digest_key(),
+            "secrets": self.secret,
+            "unseal": self.unseal,
+            "veil": Veil(self.seal, self.opened),
+            "effects": JournalEffects(journal),
+        }
         if connection == "fake":
             from g8r.cli import fakes  # noqa: PLC0415
 
@@ -192,6 +199,11 @@ class Session:
         from g8r.executor import sealing  # noqa: PLC0415 see above
 
         return sealing.seal(value, place, self.key(make=False))
+
+    def opened(self, text: str, place: str) -> Value:
+        from g8r.executor import sealing  # noqa: PLC0415 see above
+
+        return sealing.unseal(text, place, self.key(make=False))
 
     def unseal(self, step: Step) -> Document:
         """The step's params with the sealed ones opened."""
@@ -274,7 +286,15 @@ class Session:
 
         orphans = [resource.address for resource in state.resources.values() if resource.address not in compiled.graph.tasks]
         choice = self.choice
-        return select(compiled.graph, compiled.hosts, target=choice.target, exclude=choice.exclude, on=choice.on, orphans=orphans)
+        return select(
+            compiled.graph,
+            compiled.hosts,
+            target=choice.target,
+            exclude=choice.exclude,
+            on=choice.on,
+            orphans=orphans,
+            destroy=choice.destroy,
+        )
 
     def _request(self, compiled: Compiled, selection: Selection) -> object:
         from g8r.executor.planning import Request  # noqa: PLC0415 see above

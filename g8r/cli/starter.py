@@ -42,7 +42,7 @@ _NICKEL = """\
 
   # A command says itself when there is something to do, and may wait for others to change.
   tasks.command.count = {
-    argv = ["sh", "-c", "wc -c < greeting.txt > size"],
+    argv = ["wc", "-c", "greeting.txt"],
     cwd = vars.place,
     run_on = ["file.greeting"],
   },
@@ -85,7 +85,7 @@ tasks:
   command:
     # A command says itself when there is something to do, and may wait for others to change.
     count:
-      argv: [sh, -c, wc -c < greeting.txt > size]
+      argv: [wc, -c, greeting.txt]
       cwd: "@{vars.place}"
       run_on: [file.greeting]
 

@@ -8,9 +8,8 @@ is wanted, a whole reference anywhere. No default is written: defaults are fille
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import inspect
 
 from g8r.compiler import checks
@@ -32,16 +31,6 @@ def generate(kinds: Mapping[str, AnyModule] = SHIPPED) -> dict[str, str]:
     files = {f"kinds/{kind}.ncl": _kind_file(module) for kind, module in sorted(kinds.items())}
     files["kinds/all.ncl"] = _index(sorted(kinds))
     return files
-
-
-def json_schema(kinds: Mapping[str, AnyModule] = SHIPPED) -> dict[str, Any]:
-    """A JSON Schema (2020-12) of every kind's params, for tools that know no Nickel. References are not described by it."""
-    schemas, components = msgspec.json.schema_components([module.Params for _, module in sorted(kinds.items())])
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "properties": dict(zip(sorted(kinds), schemas, strict=True)),
-        "$defs": components,
-    }
 
 
 def _index(kinds: list[str]) -> str:

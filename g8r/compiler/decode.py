@@ -43,7 +43,7 @@ class _GroupShape(msgspec.Struct):
     vars: dict[str, Any] = {}
 
 
-class _StackShape(msgspec.Struct):
+class StackShape(msgspec.Struct):
     """`tasks` are looked at one by one: each kind has its own shape, and there may be many."""
 
     name: StackName
@@ -71,7 +71,7 @@ def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thoroug
         detail = f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks."
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
     top = {key: value for key, value in document.items() if not key.startswith(FREE)}
-    found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(_StackShape), ())]
+    found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
     found += _names(top)
     tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
     found += mistakes

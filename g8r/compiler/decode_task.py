@@ -44,7 +44,7 @@ class _RetryShape(msgspec.Struct):
     delay: Duration | None = None
 
 
-class _MetaShape(msgspec.Struct):
+class MetaShape(msgspec.Struct):
     """What the contract in contracts/lib/meta.ncl says, too.
 
     `moved_from` may be one text as well. That is no union here: msgspec 0.22 corrupts the heap when it frees the type of a union of
@@ -91,6 +91,11 @@ def decode_task(module: AnyModule, name: str, written: Document, *, thorough: bo
     if found:
         return None, tuple(found)
     return Task(module.kind, name, params, _meta(module, meta)), ()
+
+
+def meta_fields(module: AnyModule) -> tuple[inspect.Field, ...]:
+    """The meta-arguments that tasks of a kind may have, with their types."""
+    return tuple(field for field in _shape().fields if field.encode_name in _meta_arguments(module))
 
 
 def _task_name(name: str, at: DocumentPath) -> Iterator[Diagnostic]:
@@ -252,6 +257,6 @@ def _texts(value: Value) -> tuple[str, ...]:
 
 @cache
 def _shape() -> inspect.StructType:
-    described = inspect.type_info(_MetaShape)
+    described = inspect.type_info(MetaShape)
     assert isinstance(described, inspect.StructType)  # noqa: S101 a struct
     return described

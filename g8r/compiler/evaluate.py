@@ -64,6 +64,7 @@ class Loaded:
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
+        self.locator.end()
         self._session.close()
 
 
@@ -111,6 +112,7 @@ class Pending:
         self._places = places
         self._rejected: RejectedError | None = None
         self._work: NickelStack | PlainStack | None = None
+        self._loaded: Loaded | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -145,10 +147,13 @@ class Pending:
             raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
         if accepted is None:
             raise RejectedError(work.contract_report())
-        return Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        self._loaded = Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        return self._loaded
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, and what still asks it."""
+        if self._loaded is not None:
+            self._loaded.close()
         self._session.close()
 
 

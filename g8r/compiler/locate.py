@@ -48,24 +48,35 @@ class Locator(ABC):
         self._overrides = overrides
         self._found: dict[tuple[DocumentPath, bool], Span | None] = {}
         self._ahead: threading.Thread | None = None
+        self._enough = threading.Event()
 
     def begin(self, paths: Iterable[DocumentPath]) -> None:
-        """Look these up while the caller does other work; `locate` waits for that and then knows them."""
+        """Look these up while the caller does other work; `locate` waits for that and then knows them. `end` it before the child."""
         if self.costly:
             self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
             self._ahead.start()
 
     def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
         for path in paths:
+            if self._enough.is_set():
+                return
             self._remembered(path, keys=False)
+
+    def end(self) -> None:
+        """Look nothing more up ahead; what is under way is waited for. What was not reached is looked up when it is asked for."""
+        self._enough.set()
+        self._joined()
+
+    def _joined(self) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
 
     def locate(self, paths: Iterable[DocumentPath], most: int | None = MOST, *, keys: bool = False) -> dict[DocumentPath, Span]:
         """The place of each path that has one; of at most so many paths, the first. For a path that is not there, the nearest place
         around it. keys: the places of the names, not of what stands behind them.
         """
-        if self._ahead is not None:
-            self._ahead.join()
-            self._ahead = None
+        self._joined()
         wanted = list(dict.fromkeys(paths))[:most]
         spans = {path: self._remembered(path, keys=keys) for path in wanted}
         return {path: span for path, span in spans.items() if span is not None}

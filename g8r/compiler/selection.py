@@ -2,6 +2,7 @@
 
 Decided here: a pattern is `KIND.NAME` on all hosts or `HOST/KIND.NAME`, and each part may be a glob. A target brings along what it needs
 (hard edges; an order without a need is no reason to act on more), an exclusion takes away what needs it; the hosts of `--on` bound both.
+Where it is about removing, it is the other way round: a target brings along what needs it, and an exclusion keeps what it needs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from g8r.selector import Everywhere, InvalidSelectorError, Names, Selector
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The addresses kept. `complete`: nothing was left out on purpose, so that all orphans may be pruned."""
+    """The addresses kept, and those `dropped`. `complete`: nothing was left out on purpose, so that all orphans may be pruned."""
 
     kept: frozenset[Address]
     complete: bool
@@ -28,11 +29,14 @@ class Selection(msgspec.Struct, frozen=True):
     target: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
+    dropped: frozenset[Address] = frozenset()
 
     def covers(self, address: Address) -> bool:
-        """Whether an address that only the ledger knows is inside the selection: an orphan outside of it stays."""
-        if self.complete:
+        """Whether an address is inside the selection, also one that only the ledger knows: an orphan outside of it stays."""
+        if self.complete or address in self.kept:
             return True
+        if address in self.dropped:
+            return False
         wanted = not self.target or any(address_matches(pattern, address) for pattern in self.target)
         return wanted and address.host in self.hosts and not any(address_matches(pattern, address) for pattern in self.exclude)
 
@@ -45,9 +49,11 @@ def select(
     exclude: Sequence[str] = (),
     on: str | None = None,
     orphans: Iterable[Address] = (),
+    destroy: bool = False,
 ) -> Selection:
     """The part of the graph that was asked for. `orphans` are addresses of the ledger, which may be named too.
 
+    With `destroy`, a target brings along what needs it, and an exclusion keeps what it needs: the other way round.
     Raises RejectedError with every name that nothing has.
     """
     chosen, diagnostics = _hosts(on, hosts)
@@ -56,16 +62,18 @@ def select(
     rejected = [*(one for one in diagnostics if one.code != "matches-nobody"), *wrong]
     if rejected:
         raise RejectedError(rejected)
+    along, away = (graph.descendants, graph.ancestors) if destroy else (graph.ancestors, graph.descendants)
     kept = frozenset(graph.tasks)
     if target:
         wanted = [address for address in graph.tasks if any(address_matches(pattern, address) for pattern in target)]
-        kept = frozenset(wanted) | graph.ancestors(wanted)
+        kept = frozenset(wanted) | along(wanted)
     if exclude:
         unwanted = [address for address in graph.tasks if any(address_matches(pattern, address) for pattern in exclude)]
-        kept -= frozenset(unwanted) | graph.descendants(unwanted)
+        kept -= frozenset(unwanted) | away(unwanted)
     kept = frozenset(address for address in kept if address.host in chosen)
     complete = not target and not exclude and on is None
-    return Selection(kept, complete, frozenset(chosen), tuple(target), tuple(exclude), tuple(diagnostics))
+    dropped = frozenset(graph.tasks) - kept
+    return Selection(kept, complete, frozenset(chosen), tuple(target), tuple(exclude), tuple(diagnostics), dropped)
 
 
 def address_matches(pattern: str, address: Address) -> bool:

@@ -99,8 +99,8 @@ def trigger_steps(task: CatalogTask, planned: Mapping[str, Step], debts: Debts, 
 
 def _in_doubt(step: Step, run: str) -> Step:
     text = (
-        f"run {run} began to fire it and its end is not known. Look at the host; then fire it again with `--replace {step.address.task}`, "
-        f"or let go of it with `g8r state forget {step.address}`"
+        f"run {run} began to fire it and its end is not known. Look at the host; then fire it again with "
+        f"`g8r trigger {step.address} {step.verb}`, or let go of it with `g8r state forget {step.address}`"
     )
     return msgspec.structs.replace(step, action="unknown", judgement="unknown", reason=Reason("in-doubt", text))
 

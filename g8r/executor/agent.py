@@ -16,6 +16,7 @@ from g8r.executor import orphans
 from g8r.executor.judge import Kinds, Secrets
 from g8r.executor.perform import Effects, Given, Performed, Performer, Unseal
 from g8r.executor.survey import Key, Survey
+from g8r.executor.veil import Veil
 from g8r.host import Host
 from g8r.plan import Step, Wish
 from g8r.state import Resource
@@ -23,7 +24,7 @@ from g8r.value import Document
 
 
 class Agent:
-    """One host's agent. `key` is for digests of what is read; `unseal` opens a step's sealed params."""
+    """One host's agent. `key` is for digests of what is read; `unseal` opens a step's sealed params, `veil` seals what must not be told."""
 
     def __init__(  # noqa: PLR0913 all that an agent acts through
         self,
@@ -32,6 +33,7 @@ class Agent:
         key: bytes,
         secrets: Secrets,
         unseal: Unseal,
+        veil: Veil,
         effects: Effects,
         kinds: Kinds = modules.load,
         sync: Callable[[Iterable[str]], None] = lambda _paths: None,
@@ -41,7 +43,8 @@ class Agent:
         self._key = key
         self._secrets = secrets
         self._kinds = kinds
-        self._performer = Performer(host, key=key, secrets=secrets, unseal=unseal, effects=effects, kinds=kinds)
+        self._veil = veil
+        self._performer = Performer(host, key=key, secrets=secrets, unseal=unseal, veil=veil, effects=effects, kinds=kinds)
         self.sync = sync
         self.abort = abort
 
@@ -52,7 +55,7 @@ class Agent:
 
     def survey(self, catalog: Catalog, recorded: Mapping[Key, Resource]) -> Survey:
         """Read everything the catalog is about, once; writes nothing."""
-        return Survey(catalog, recorded, self._host, key=self._key, secrets=self._secrets, kinds=self._kinds)
+        return Survey(catalog, recorded, self._host, key=self._key, secrets=self._secrets, veil=self._veil, kinds=self._kinds)
 
     def orphans(self, resources: Sequence[tuple[Resource, Wish]]) -> list[Finding]:
         """What removing these takes, or putting them back as they were."""

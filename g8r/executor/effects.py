@@ -34,11 +34,18 @@ class JournalEffects:
 def settled(state: State, journals: Mapping[str, Journal]) -> State:
     """The state, with what the journals know of unfinished runs: what was started, and what was done though nobody heard of it."""
     resources: dict[ResourceKey, Resource] = dict(state.resources)
-    intents = []
+    intents, fired = [], set()
     for intent in state.intents:
         journal = journals.get(intent.record.key.host)
         known = journal.effect(intent.run, intent.step) if journal is not None and not intent.idempotent else None
-        if known is not None and isinstance(known.outcome, Changed) and known.outcome.state is not None:
-            resources[intent.record.key] = msgspec.structs.replace(intent.record, state=known.outcome.state, outputs=known.outcome.outputs)
         intents.append(msgspec.structs.replace(intent, started=known is not None and known.outcome is None))
-    return msgspec.structs.replace(state, resources=resources, intents=tuple(intents))
+        if known is None or not isinstance(known.outcome, Changed) or known.outcome.state is None:
+            continue
+        record = resources.get(intent.record.key) if intent.action == "trigger" else intent.record
+        if intent.action == "trigger":
+            fired.add((intent.record.address, intent.step.rpartition("#")[2]))
+        if record is not None:
+            done = msgspec.structs.replace(record, state=known.outcome.state, outputs=known.outcome.outputs, run=intent.run)
+            resources[intent.record.key] = done
+    owed = tuple(debt for debt in state.owed if (debt.address, debt.verb) not in fired)
+    return msgspec.structs.replace(state, resources=resources, intents=tuple(intents), owed=owed)

@@ -116,9 +116,13 @@ def masked(state: Any, sensitive: frozenset[str], key: bytes) -> Document | None
     return found
 
 
-def state_digest(state: Any, key: bytes) -> str:  # noqa: ANN401 any kind's State
-    """What a step expects to find: the keyed digest of a state."""
-    return keyed_digest(None if isinstance(state, Absent) else state, key)
+def state_digest(prepared: Prepared | None, state: Any, key: bytes) -> str:  # noqa: ANN401 any kind's State
+    """What a step expects to find: the keyed digest of a state, without what the task ignores of it."""
+    if isinstance(state, Absent):
+        return keyed_digest(None, key)
+    if prepared is None or not prepared.ignored:
+        return keyed_digest(state, key)
+    return keyed_digest({name: value for name, value in parameters.document(state).items() if name not in prepared.ignored}, key)
 
 
 def outputs(prepared: Prepared, state: Any, unknown: frozenset[str], reason: str) -> tuple[Document, dict[str, str]]:  # noqa: ANN401 any kind's State

@@ -75,13 +75,13 @@ class Bookkeeper:
 
     def _of_task(self, step: Step, outcome: Outcome) -> Iterator[Entry]:
         match outcome:
-            case Changed(state=state, outputs=outputs, pulled_in=pulled_in, satisfied=satisfied):
-                yield self._known(step, state, outputs, pulled_in or step.pulled_in)
+            case Changed(state=state, outputs=outputs, pulled_in=pulled_in, satisfied=satisfied, found=found):
+                yield self._known(_as_found(step, found), state, outputs, pulled_in or step.pulled_in)
                 yield from self._owes(step)
                 yield from (Struck(step.address, verb) for verb in satisfied)
             case Unchanged(state=state, outputs=outputs):
                 if step.action != "no-op" or step.reason.code != "none":
-                    yield self._known(step, state, outputs, step.pulled_in)
+                    yield self._known(_as_found(step, state), state, outputs, step.pulled_in)
             case InDoubt() if step.reason.code != "in-doubt":
                 record = self._recorded.get(key_of(step)) or self.record(step, None, {}, step.pulled_in)
                 yield Recorded(msgspec.structs.replace(record, doubt="" if self._idempotent(step) else self._run))
@@ -138,6 +138,13 @@ def _debt(trigger: str, run: str, because: str) -> Owed:
     return Owed(Address(host, kind, name), verb, run, because)
 
 
+def _as_found(step: Step, found: Document | None) -> Step:
+    """A step whose plan could not tell what would be there, now that it is known: what was there is adopted, not created."""
+    if step.action != "unknown" or found is None:
+        return step
+    return msgspec.structs.replace(step, created=False, before=found)
+
+
 def _unfired(outcome: Outcome) -> bool:
     """A trigger that ended because nothing it waits for changed strikes nothing."""
     return isinstance(outcome, Unchanged) and outcome.note.startswith("nothing that it waits for")
@@ -152,6 +159,7 @@ def unfinished(state: State, written: State, plan: Plan, earlier: Iterable[Plan]
     may have changed. All of it, whether this plan looks into it or not: its own run may be killed before it comes to that.
     """
     kept: list[Entry] = [Recorded(record) for key, record in state.resources.items() if written.resources.get(key) != record]
+    kept += [Struck(debt.address, debt.verb) for debt in written.owed if debt not in state.owed]
     for intent in state.intents:
         known = state.resources.get(intent.record.key)
         record = known or msgspec.structs.replace(intent.record, state=None)

@@ -98,7 +98,7 @@ def _finding(resource: Resource, verdict: Verdict[Any], before: Any, key: bytes)
                 before=document,
                 after=masked(change.after, hidden, key),
                 sensitive=resource.sensitive,
-                expect=Exactly(state_digest(before, key)),
+                expect=Exactly(state_digest(None, before, key)),
                 because=change.because,
             )
         case Blocked(reason=reason) | Undecided(reason=reason):

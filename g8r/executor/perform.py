@@ -31,6 +31,7 @@ from g8r.executor.judge import (
     replacing,
     state_digest,
 )
+from g8r.executor.veil import Veil
 from g8r.host import Host, HostError
 from g8r.module import AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
@@ -83,11 +84,12 @@ class _Ready(msgspec.Struct, frozen=True):
 class Performer:
     """Performs batches of steps of one kind on one host; any number of batches at once, from different threads."""
 
-    def __init__(self, host: Host, *, key: bytes, secrets: Secrets, unseal: Unseal, effects: Effects, kinds: Kinds) -> None:
+    def __init__(self, host: Host, *, key: bytes, secrets: Secrets, unseal: Unseal, veil: Veil, effects: Effects, kinds: Kinds) -> None:
         self._host = host
         self._key = key
         self._secrets = secrets
         self._unseal = unseal
+        self._veil = veil
         self._effects = effects
         self._kinds = kinds
 
@@ -178,8 +180,7 @@ class Performer:
             case NoChange():
                 document = masked(before, prepared.sensitive, self._key)
                 note = "" if step.action == "unknown" else "it is as planned already"
-                known, _ = outputs(prepared, before, frozenset(), "")
-                return Performed(step, Unchanged(document, known, note))
+                return Performed(step, Unchanged(document, self._outputs(step, prepared, before), note))
             case Blocked(reason=reason) | Undecided(reason=reason):
                 return Performed(step, Failure(reason, touched=False))
             case Change():
@@ -188,7 +189,7 @@ class Performer:
 
     def _stale(self, step: Step, prepared: Prepared, before: Any, change: Change[Any]) -> str:  # noqa: ANN401 any kind's State
         """How the world, or the change it now takes, differs from the plan; empty where it does not."""
-        if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(before, self._key):
+        if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(prepared, before, self._key):
             found = masked(before, prepared.sensitive, self._key)
             if found is None or step.before is None:
                 return "it is gone since the plan was made" if found is None else "it has appeared since the plan was made"
@@ -201,9 +202,8 @@ class Performer:
         if step.after is None:
             return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
         after = masked(change.after, prepared.sensitive, self._key) or {}
-        wrong = [
-            name for name in step.after if name not in step.unknown and name not in change.unknown and after.get(name) != step.after[name]
-        ]
+        free = {*step.unknown, *change.unknown, *_ignored(prepared, before)}
+        wrong = [name for name in step.after if name not in free and after.get(name) != step.after[name]]
         return f"{', '.join(sorted(wrong))} would not become what was planned" if wrong else ""
 
     # ---- doing it ----
@@ -266,7 +266,8 @@ class Performer:
                 what = "it is still there" if wanted is None else "it is not there"
                 return Performed(ready.step, Failure(f"{what} after it was changed; this is a bug of kind {module.kind}"), fidelity)
             return Performed(ready.step, Changed(None, {}, result.pulled_in), fidelity)
-        names = [name for name in wanted if name not in change.unknown]
+        free = {*change.unknown, *_ignored(ready.prepared, ready.before)}
+        names = [name for name in wanted if name not in free]
         wrong = [name for name in names if wanted[name] != found.get(name)]
         fidelity = Fidelity(module.kind, len(names), len(names) - len(wrong))
         if wrong:
@@ -274,9 +275,12 @@ class Performer:
             return Performed(
                 ready.step, Failure(f"after the change it is not as planned ({values}); this is a bug of kind {module.kind}"), fidelity
             )
-        known, _ = outputs(ready.prepared, state, frozenset(), "")
+        known = self._outputs(ready.step, ready.prepared, state)
         satisfied = tuple(sorted(verb for verb in set(module.triggers.values()) if module.satisfies(change, verb)))
-        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied), fidelity)
+        return Performed(ready.step, Changed(found, known, result.pulled_in, satisfied=satisfied, found=self._unforeseen(ready)), fidelity)
+
+    def _unforeseen(self, ready: _Ready) -> Document | None:
+        return masked(ready.before, ready.prepared.sensitive, self._key) if ready.step.action == "unknown" else None
 
     def _after_failure(self, module: AnyModule, failed: Sequence[tuple[_Ready, Failed]], host: Host) -> Iterator[Performed]:
         """A failure that left something behind says so: what was to be created and now is there is g8r's to remove."""
@@ -296,7 +300,7 @@ class Performer:
         try:
             result = module.trigger(step.verb, prepared.params, host)
             outcome: Outcome = (
-                Failure(result.reason, result.output) if isinstance(result, Failed) else self._fired(module, prepared, result, host)
+                Failure(result.reason, result.output) if isinstance(result, Failed) else self._fired(module, step, prepared, result, host)
             )
         except HostError as refusal:
             outcome = Failure(str(refusal))
@@ -304,17 +308,20 @@ class Performer:
             self._effects.done(given.run, step.id, outcome)
         return Performed(step, outcome)
 
-    def _fired(self, module: AnyModule, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
+    def _fired(self, module: AnyModule, step: Step, prepared: Prepared, result: Applied[Any], host: Host) -> Outcome:
         state = read(module, [Wanted(prepared.params, result.state)], host)[0]
         if isinstance(state, Unreadable):
             return Failure(f"it cannot be read after it was fired: {state.reason}")
+        return Changed(masked(state, prepared.sensitive, self._key), self._outputs(step, prepared, state))
+
+    def _outputs(self, step: Step, prepared: Prepared, state: Any) -> Document:  # noqa: ANN401 any kind's State
         known, _ = outputs(prepared, state, frozenset(), "")
-        return Changed(masked(state, prepared.sensitive, self._key), known)
+        return self._veil.over(known, prepared.sensitive, step.address)
 
     def _lookup(self, step: Step, given: Given) -> Callable[[Reference], Partial]:
         def output(address: Address, name: str) -> Partial:
             known = given.outputs.get(address, {})
-            return cast("Partial", known[name]) if name in known else Unknown(str(address))
+            return cast("Partial", self._veil.lifted(known[name], address, name)) if name in known else Unknown(str(address))
 
         def find(reference: Reference) -> Partial:
             match reference:
@@ -330,6 +337,11 @@ class Performer:
                     raise AssertionError(message)
 
         return find
+
+
+def _ignored(prepared: Prepared, before: Any) -> frozenset[str]:  # noqa: ANN401 any kind's State
+    """What the task ignores of its resource, once that exists."""
+    return frozenset() if isinstance(before, Absent) else prepared.ignored
 
 
 def _as_planned(step: Step, prepared: Prepared, verdict: Verdict[Any]) -> Verdict[Any]:

@@ -87,7 +87,7 @@ def make_plan(
     subject: Subject, state: State, agents: Mapping[str, Agent], request: Request, stamp: Stamp, kinds: Kinds, seal: Seal
 ) -> Planned:
     tasks = {address: task for address, task in subject.tasks.items() if request.kept is None or address in request.kept}
-    scope = Scope(frozenset(subject.hosts), subject.declared, _covers(request), request.allow_empty, request.destroy)
+    scope = Scope(frozenset(subject.hosts), subject.declared, _covers(request, subject.tasks), request.allow_empty, request.destroy)
     pruned = prune(subject.tasks, state, scope)
     surveyed = {} if request.destroy else tasks
     catalogs = {host: _part(catalog, surveyed) for host, catalog in subject.catalogs.items()}
@@ -156,10 +156,10 @@ def _outputs(steps: Sequence[Step], subject: Subject) -> dict[Address, Document]
     return {step.address: step.outputs for step in steps if step.outputs and not step.verb} if subject.outputs else {}
 
 
-def _covers(request: Request) -> Callable[[Address], bool]:
-    """Whether an address is in the selection: asked for, or brought along by what was."""
+def _covers(request: Request, tasks: Mapping[Address, CatalogTask]) -> Callable[[Address], bool]:
+    """Whether an address is in the selection: of a task, if it was kept; one that only the ledger knows, if it was asked for."""
     kept = request.kept
-    return request.covers if kept is None else lambda address: address in kept or request.covers(address)
+    return request.covers if kept is None else lambda address: address in kept if address in tasks else request.covers(address)
 
 
 def _placed(step: Step, span: Span | None) -> Step:

@@ -102,6 +102,7 @@ class Runner:
         self._scheduler = Scheduler(plan, settings.batch_of, settings.parallelism, ended)
         self._bookkeeper = Bookkeeper(plan, settings.run, state, settings.idempotent)
         self._recorded = _remembered(plan, state.resources)
+        self._kept_outputs = {name: value for name, value in state.outputs.items() if name in plan.stack_outputs}
         self._outputs: dict[Address, Document] = {step.address: step.outputs for step in plan.steps if step.outputs and not step.verb}
         self._started: dict[str, float] = {}
         self._beaten: dict[str, float] = {}
@@ -250,7 +251,7 @@ class Runner:
         status = self._status(outcomes)
         if status == "failed" and self._control.stopping:
             status = "interrupted"
-        outputs = known_outputs(self._plan.stack_outputs, self._plan.selected, self._outputs)
+        outputs = {**self._kept_outputs, **known_outputs(self._plan.stack_outputs, self._plan.selected, self._outputs)}
         self._ledger.finish(status, outputs, self._plan.sensitive_outputs)
         counts: dict[str, int] = {}
         for identifier, outcome in outcomes.items():

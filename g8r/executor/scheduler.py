@@ -33,6 +33,14 @@ class Batch(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
+class _Under(msgspec.Struct):
+    """A batch under way: how many of its steps have not ended, and what it counts as in bulk. A step that is tried again is in another."""
+
+    batch: Batch
+    left: int
+    bulk: tuple[str, str] | None
+
+
 class Scheduler:
     """Drive it with `ready` and `end`; it is finished when `waiting` is 0 and nothing runs."""
 
@@ -45,10 +53,8 @@ class Scheduler:
         self._blockers: dict[str, int] = {}
         self._dependents: dict[str, list[str]] = {}
         self._tainted: dict[str, str] = {}
-        self._running: dict[str, Batch] = {}
-        self._left: dict[str, int] = {}
+        self._running: dict[str, _Under] = {}
         self._bulk: dict[tuple[str, str], int] = {}
-        self._bulk_batches: dict[str, tuple[str, str]] = {}
         self._busy: dict[str, int] = {}
         self._locks: dict[str, set[str]] = {}
         self._free: deque[str] = deque()
@@ -60,7 +66,8 @@ class Scheduler:
             if self._blockers[step.id] == 0:
                 self._free.append(step.id)
         for identifier, outcome in (ended or {}).items():
-            self._settle(identifier, outcome)
+            if self.steps[identifier].action not in QUIET:  # these end anew: what they need may not have succeeded yet
+                self._settle(identifier, outcome)
         self._sweep()
 
     @property
@@ -113,15 +120,13 @@ class Scheduler:
         self._groups.setdefault(key, deque()).append(step.id)
 
     def _release(self, identifier: str) -> None:
-        batch = self._running.pop(identifier)
-        first = batch.steps[0].id
-        self._left[first] -= 1
-        if self._left[first] == 0:
-            self._busy[batch.host] -= 1
-            bulk = self._bulk_batches.pop(first, None)
-            if bulk is not None:
-                self._bulk[bulk] -= 1
-            self._locks[batch.host] -= set(batch.steps[0].locks)
+        under = self._running.pop(identifier)
+        under.left -= 1
+        if under.left == 0:
+            self._busy[under.batch.host] -= 1
+            if under.bulk is not None:
+                self._bulk[under.bulk] -= 1
+            self._locks[under.batch.host] -= set(under.batch.steps[0].locks)
 
     def _start(self, group: deque[str]) -> list[Batch]:
         first = self.steps[group[0]]
@@ -137,10 +142,8 @@ class Scheduler:
             self._busy[host] = self._busy.get(host, 0) + 1
             if bulk is not None:
                 self._bulk[bulk] = self._bulk.get(bulk, 0) + 1
-                self._bulk_batches[batch.steps[0].id] = bulk
             held |= locks
-            self._running |= {step.id: batch for step in batch.steps}
-            self._left[batch.steps[0].id] = len(batch.steps)
+            self._running |= dict.fromkeys((step.id for step in batch.steps), _Under(batch, len(batch.steps), bulk))
             found.append(batch)
         return found
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import cast
 
 from g8r.address import Address
+from g8r.executor.veil import is_sealed
 from g8r.reference import OutputReference, Reference, host_text, resolve, text_of
 from g8r.selector import Labels
-from g8r.value import Document, Partial, Unknown, Value, unknowns
+from g8r.value import MASK, Document, Partial, Unknown, Value, unknowns
 
 
 def known_outputs(wanted: Document, selected: Mapping[str, tuple[str, ...]], outputs: Mapping[Address, Document]) -> Document:
-    """The stack's own outputs, those that can be resolved with what tasks are known to put out."""
+    """The stack's own outputs, those that can be resolved with what tasks are known to put out; a mask where
+    that is sensitive.
+    """
     found: Document = {}
     for name, value in sorted(wanted.items()):
         resolved = resolve(value, lambda reference: _output(reference, selected, outputs))
@@ -29,5 +32,9 @@ def _output(reference: Reference, selected: Mapping[str, tuple[str, ...]], outpu
     found: list[Partial] = []
     for host in hosts:
         known = outputs.get(Address(host, reference.kind, reference.name), {})
-        found.append(cast("Partial", known[reference.output]) if reference.output in known else Unknown(f"{host}/{reference.task}"))
+        if reference.output not in known:
+            found.append(Unknown(f"{host}/{reference.task}"))
+            continue
+        value = known[reference.output]
+        found.append(MASK if is_sealed(value) else cast("Partial", value))
     return found if several else found[0]

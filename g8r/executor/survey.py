@@ -33,6 +33,7 @@ from g8r.executor.judge import (
     state_digest,
     unknown_lookup,
 )
+from g8r.executor.veil import Veil
 from g8r.host import Host
 from g8r.module import Ahead, AnyModule, Module, Wanted, Work
 from g8r.reference import OutputReference, Reference, SecretReference, host_text, walk
@@ -73,13 +74,14 @@ class Survey:
     """One host's reading, and the judging of its tasks. `find` is to be called wave by wave, in topological order."""
 
     def __init__(
-        self, catalog: Catalog, recorded: Mapping[Key, Resource], host: Host, *, key: bytes, secrets: Secrets, kinds: Kinds
+        self, catalog: Catalog, recorded: Mapping[Key, Resource], host: Host, *, key: bytes, secrets: Secrets, veil: Veil, kinds: Kinds
     ) -> None:
         self._catalog = catalog
         self._recorded = recorded
         self._host = host
         self._key = key
         self._secrets = secrets
+        self._veil = veil
         self._kinds = kinds
         self._findings: dict[Address, Finding] = {}
         self._prepared: dict[Address, Prepared] = {}
@@ -206,7 +208,7 @@ class Survey:
         document = masked(judged.before, prepared.sensitive, self._key)
         hidden = tuple(sorted(prepared.sensitive))
         grounded = not awaited and not self._moving(task)
-        expect: Expect = Exactly(state_digest(judged.before, self._key)) if grounded else Predicted()
+        expect: Expect = Exactly(state_digest(prepared, judged.before, self._key)) if grounded else Predicted()
         match verdict:
             case NoChange():
                 known, unknown = outputs(prepared, judged.before, frozenset(), "")
@@ -217,7 +219,7 @@ class Survey:
                     after=document,
                     sensitive=hidden,
                     expect=expect,
-                    outputs=known,
+                    outputs=self._veil.over(known, prepared.sensitive, task.address),
                     unknown_outputs=unknown,
                 )
             case Change():
@@ -261,7 +263,7 @@ class Survey:
             sensitive=tuple(sorted(prepared.sensitive)),
             expect=expect,
             because=change.because,
-            outputs=known,
+            outputs=self._veil.over(known, prepared.sensitive, task.address),
             unknown_outputs=unknown,
             satisfies=tuple(sorted(verb for verb in prepared.module.triggers.values() if prepared.module.satisfies(change, verb))),
         )
@@ -321,7 +323,7 @@ class Survey:
         own = self._findings.get(address)
         known = own.outputs if own is not None else outlook.known.get(address, {})
         if name in known:
-            return cast("Partial", known[name])
+            return cast("Partial", self._veil.lifted(known[name], address, name))
         reasons = own.unknown_outputs if own is not None else outlook.unknown.get(address, {})
         return Unknown(reasons.get(name, str(address)))
 

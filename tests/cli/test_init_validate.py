@@ -11,7 +11,7 @@ def test_the_starter_validates_plans_applies_and_settles(folder, options):
     folder.ok("apply", "my site", "--yes")
     out = folder.path / "my site" / "out"
     assert (out / "greeting.txt").read_text() == "Hello from localhost.\n"
-    assert (out / "size").read_text().split() == ["22"]
+    assert "stdout:    22 greeting.txt" in folder.ok("state", "show", "command.count", "my site")
     assert folder.ok("plan", "my site", "--detailed-exitcode") == "No changes. The machine matches the stack.\n"
 
 

@@ -221,10 +221,23 @@ def test_destroy(demo):
     assert (demo.path / "out" / "a").exists()
     assert "Plan: 0 to create, 0 to change, 0 to replace, 1 to destroy" in demo.ok("destroy", "--target", "file.b", "--yes")
     assert not (demo.path / "out" / "b").exists()
+    assert (demo.path / "out" / "a").exists()
     (demo.path / "out" / "count").unlink()
     demo.ok("destroy", "--yes")
     assert not (demo.path / "out").exists()
     assert demo.ok("destroy") == "No changes. There is nothing left to destroy.\n"
+
+
+def test_a_target_of_destroy_brings_along_what_needs_it(demo):
+    demo.ok("apply", "--yes")
+    assert "2 to destroy" in demo.ok("destroy", "--target", "file.a", "--yes")
+    assert sorted(path.name for path in (demo.path / "out").iterdir()) == ["count"]
+
+
+def test_an_exclusion_from_destroy_keeps_what_it_needs(demo):
+    demo.ok("apply", "--yes")
+    assert "1 to destroy" in demo.ok("destroy", "--exclude", "file.a", "--yes")
+    assert sorted(path.name for path in (demo.path / "out").iterdir()) == ["a", "count"]
 
 
 def test_resume(folder):

@@ -36,12 +36,6 @@ def test_docs_types_and_optionality_are_in_the_contract():
     assert "default" not in text
 
 
-def test_json_schema_describes_every_kind():
-    schema = contracts.json_schema(toys.KINDS)
-    assert set(schema["properties"]) == {"file", "service"}
-    assert "path" in json.dumps(schema["$defs"]["FileParams"])
-
-
 @pytest.fixture(scope="module")
 def judge(toy_contracts):
     """Whether the contract accepts a stack, and what it evaluates to without."""

@@ -105,7 +105,7 @@ def test_imports_from_beside_the_stack_and_from_import_paths(load, tmp_path):
 
 
 def test_shipped_library_is_found(load):
-    text = 'let T = import "lib/types.ncl" in { name = "s", vars.net | T.CIDR = "192.0.2.0/24" }'
+    text = 'let T = import "lib/net.ncl" in { name = "s", vars.net | T.CIDR = "192.0.2.0/24" }'
     assert load(text).stack.vars == {"net": "192.0.2.0/24"}
 
 

@@ -173,3 +173,18 @@ def test_sections_of_a_report():
     assert diagnostic.span == Span("/a b/e.ncl", 1, 21)
     assert diagnostic.summary == "contract broken by the caller of `at`: invalid array indexing"
     assert [related.span for related in diagnostic.related] == [Span("/a b/e.ncl", 1, 6)]
+
+
+def test_closing_ends_what_is_looked_up_ahead_and_it_can_still_be_asked(load, recwarn):
+    """A look-up that outlived its child would end in a traceback, or leave the child's folder behind."""
+    for _ in range(5):
+        result = load(STACK.replace("path = n,", 'path = "/" ++ n,').replace('imported = import "part.ncl",', ""))
+        folder = result.locator._evaluator()._folder
+        result.locator.begin([("tasks", task.kind, task.name) for task in result.stack.tasks] * 10)
+        result.close()
+        assert not folder.exists()
+        assert result.locator._ahead is None
+        path = ("tasks", "file", "lit", "mode")
+        assert str(result.locator.locate([path])[path]).endswith("main.ncl:11:33")
+        result.close()
+    assert not [str(warned.message) for warned in recwarn if "Exception in thread" in str(warned.message)]

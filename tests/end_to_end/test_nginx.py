@@ -129,9 +129,6 @@ def test_destroy_leaves_what_apt_leaves(boot: machines.Boot) -> None:
     assert before.differences(machine.snapshot(), times=False, forgiven=FORGIVEN) == left_by_apt(boot, bridge)
 
 
-@pytest.mark.xfail(
-    reason="what is not there when the plan is made counts as created, though its package brings it", strict=True, raises=AssertionError
-)
 def test_what_the_package_brought_is_adopted(boot: machines.Boot) -> None:
     """Law 4: what g8r did not create stays as last set. nginx.conf and the unit come with the package, not from g8r."""
     machine = fresh(boot, boot.bridge(apt=True))

@@ -30,6 +30,7 @@ from g8r.executor.planning import Planned, make_plan
 from g8r.executor.run import Report
 from g8r.executor.scheduler import Batch
 from g8r.executor.store_memory import MemoryStore
+from g8r.executor.veil import Veil
 from g8r.outcome import word
 from g8r.plan import Plan, Step
 from g8r.state import Lease, Resource, State
@@ -79,6 +80,7 @@ class FleetSession(Session):
             key=self._digest_key(),
             secrets=self.secret,
             unseal=self.unseal,
+            veil=Veil(self.seal, self.opened),
             effects=JournalEffects(self.fleet.journals[host]),
             kinds=self.fleet.kinds,
             sync=lambda _paths: None,

@@ -124,5 +124,7 @@ def test_a_failure_says_what_the_program_said() -> None:
 
 def test_claims() -> None:
     assert COMMAND.claims(params()) == Claims()
-    assert COMMAND.claims(params(creates="/opt//app", cwd="/srv/src")) == Claims(("path:/opt/app",), ("path:/srv/src",), follows=("path:/opt",))
+    assert COMMAND.claims(params(creates="/opt//app", cwd="/srv/src")) == Claims(
+        ("path:/opt/app",), ("path:/srv/src",), follows=("path:/opt",)
+    )
     assert COMMAND.identity(params()) == "c"
