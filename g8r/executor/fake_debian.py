@@ -70,6 +70,7 @@ def tree() -> Tree:
     fresh.grow("/etc/group", Node("file", 0o644, content=_GROUP))
     fresh.grow("/etc/shadow", Node("file", 0o640, gid=42, content=_SHADOW))
     fresh.grow("/etc/apt/sources.list", Node("file", 0o644, content=b"deb http://deb.debian.org/debian bookworm main\n"))
-    fresh.grow("/etc/skel/.profile", Node("file", 0o644, content=b"# of a new user\n"))
+    for name in (".bash_logout", ".bashrc", ".profile"):
+        fresh.grow(f"/etc/skel/{name}", Node("file", 0o644, content=b"# of a new user\n"))
     fresh.grow("/etc/hostname", Node("file", 0o644, content=f"{FACTS.hostname}\n".encode()))
     return fresh

@@ -231,7 +231,7 @@ def _order(work: Work[PackageParams, PackageState]) -> apt_batches.Order:
         name=params.name,
         act="install" if moves or broken else "mark",
         version=(params.version or "") if "version" in work.change.unknown else after.version if moves else "",
-        pinned=not isinstance(before, Absent) and "version" not in work.change.unknown,
+        pinned=not isinstance(before, Absent) and ("version" not in work.change.unknown or params.version is not None),
         recommends=params.recommends,
         was_held=held,
         hold=after.held,

@@ -77,9 +77,11 @@ def _apt_get(host: FakeHost, call: Invocation) -> Ran:
         resolution = _resolve(resolver, words[0], words[1:], flags)
     except Unresolvable as refusal:
         return Ran(100, b"", f"E: {refusal}\n".encode())
+    if unwilling := _unwilling(host, resolution, flags):
+        return unwilling
     if "-s" in flags:
         return Ran(0, _simulated(resolution, purge=words[0] == "purge").encode(), b"")
-    return _transaction(host, resolution, words, flags)
+    return _transaction(host, resolution, words)
 
 
 def _words(call: Invocation) -> list[str]:
@@ -109,13 +111,18 @@ def _simulated(resolution: Resolution, *, purge: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _transaction(host: FakeHost, resolution: Resolution, words: Sequence[str], flags: set[str]) -> Ran:
+def _unwilling(host: FakeHost, resolution: Resolution, flags: set[str]) -> Ran | None:
+    """What `-y` does not stand for, in a simulation, too."""
     there = packages(host)
     touched = {deb.name for deb, _ in resolution.installed} | {name for name, _ in resolution.removed}
     if "--allow-change-held-packages" not in flags and any(there[name].held for name in touched & there.keys()):
         return Ran(100, b"", b"E: Held packages were changed and -y was used without --allow-change-held-packages.\n")
     if "--allow-downgrades" not in flags and resolution.downgrades:
         return Ran(100, b"", b"E: Packages were downgraded and -y was used without --allow-downgrades.\n")
+    return None
+
+
+def _transaction(host: FakeHost, resolution: Resolution, words: Sequence[str]) -> Ran:
     if host.stat("/var/lib/dpkg/updates/0001") is not None:
         words_ = "dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem."
         return Ran(100, b"", f"E: {words_}\n".encode())

@@ -52,7 +52,7 @@ def enable(host: FakeHost, name: str) -> None:
     for target in unit.settings.get("WantedBy", "").split():
         if host.stat(f"{_ETC}/{target}.wants") is None:
             host.make_directory(f"{_ETC}/{target}.wants", mode=0o755)
-        host.make_link(f"{_ETC}/{target}.wants/{name}", str(unit.path))
+        host.make_link(f"{_ETC}/{target}.wants/{name}", _seen(str(unit.path)))
 
 
 def disable(host: FakeHost, name: str) -> None:
@@ -114,6 +114,11 @@ def _unit(host: FakeHost, asked: str) -> _Unit:
     return _Unit(name, path, _settings(content.decode()), digest(content) if path else "", masked, bool(_wants(host, name)))
 
 
+def _seen(path: str) -> str:
+    """As systemd 252 of Debian 12 calls a unit file: it looks in /lib before /usr/lib, which are one."""
+    return path.removeprefix("/usr") if path.startswith(_LIB) else path
+
+
 def _settings(text: str) -> Mapping[str, str]:
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip() for key, _, value in pairs}
@@ -148,7 +153,7 @@ def _properties(host: FakeHost, asked: str) -> dict[str, str]:
         "Id": unit.name,
         "Names": unit.name,
         "LoadState": load,
-        "FragmentPath": unit.path or "",
+        "FragmentPath": _seen(unit.path or ""),
         "ActiveState": runtime.active,
         "SubState": runtime.sub,
         "UnitFileState": state,

@@ -159,10 +159,11 @@ def stanzas(text: str) -> list[dict[str, str]]:
 
 def lists_age(host: Host) -> Age:
     """Of the package lists. Their change time counts: apt gives them the server's modification time, and a fetch that finds nothing
-    new touches no more than the change time of the release files. Sources that changed later make them stale, too.
+    new touches no more than the change time of the release files. Sources that changed later make them stale, too. Lists of a `file:`
+    source are links to it.
     """
     places = (LISTS, "/etc/apt/sources.list", "/etc/apt/sources.list.d")
-    ran = host.run(("find", *places, "-maxdepth", "1", "-type", "f", "-printf", r"%C@ %p\n"), changes=False)
+    ran = host.run(("find", *places, "-maxdepth", "1", "!", "-type", "d", "-printf", r"%C@ %p\n"), changes=False)
     times = [(float(time), path) for time, _, path in (line.partition(" ") for line in ran.text.splitlines())]
     lists = [time for time, path in times if path.startswith(LISTS) and ("Packages" in path or "Release" in path)]
     if not any("Packages" in path for _, path in times):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PLACE: Final = "/opt/archive"
 SOURCES: Final = "/etc/apt/sources.list"
+SOURCE: Final = f"Types: deb\nURIs: copy:{PLACE}\nSuites: ./\nTrusted: yes\n"
 LISTS: Final = "/var/lib/apt/lists"
 APP: Final = "#!/bin/sh\nmkdir -p /run/app\necho >>/run/app/starts\nexec sleep infinity\n"
 """What `/usr/bin/app` of the cases of `service` is, and every program that a package brings."""
@@ -41,13 +42,13 @@ time.sleep(600)
 
 def prepare() -> None:
     """Make this machine one whose only packages to be had are those of the fake archive."""
-    _run("apt-get", "purge", "-qqy", "--auto-remove", "curl", "ca-certificates")
+    _run("apt-get", "purge", "-qqy", "--auto-remove", "curl", "ca-certificates", "libcurl4", "libssh2-1")
     for path in Path("/etc/apt/sources.list.d").iterdir():
         path.unlink()
     shutil.rmtree(LISTS)
     os.makedirs(f"{LISTS}/partial")
     Path("/etc/apt/apt.conf.d/99archive").write_text('Acquire::http::Proxy "http://127.0.0.1:9";\nAcquire::https::Proxy "DIRECT";\n')
-    Path(SOURCES).write_text(f"deb [trusted=yes] file:{PLACE} ./\n")
+    Path(SOURCES).write_text(f"deb [trusted=yes] copy:{PLACE} ./\n")
     Path("/usr/bin/app").write_text(APP)
     os.chmod("/usr/bin/app", 0o755)
     offer(OFFERED)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 COPY: Final = "/run/baseline"
-UNWATCHED: Final = frozenset({"/proc", "/sys", "/dev", "/run"})
+UNWATCHED: Final = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log/journal"})
 RESTLESS: Final = (
-    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/dpkg/status", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
+    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/dpkg/status", "/var/lib/apt/lists", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
     *("/var/lib/dpkg/triggers", "/var/lib/dpkg/available", "/var/lib/apt/daily_lock", "/etc/.pwd.lock", "/etc/machine-id"),
     *("/etc/ld.so.cache", "/var/lib/dpkg/status-old", "/var/lib/apt/extended_states", "/root"),
     *(f"/etc/{name}-" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")),
@@ -73,10 +73,9 @@ class Baseline:
 
     def snapshot(self, *, times: bool = False) -> Snapshot:
         now = marks(wide=self.wide)
-        if times:
-            nodes: dict[str, tuple[object, ...]] = {path: mark for path, mark in now.items() if not _within(path, UNTIMED)}
-        else:
-            nodes = {path: self._content(path, mark) for path, mark in now.items() if not _within(path, RESTLESS)}
+        if times:  # dpkg's and apt's databases are among the files; to ask apt-mark would touch its cache
+            return Snapshot({path: mark for path, mark in now.items() if not _within(path, UNTIMED)}, running())
+        nodes = {path: self._content(path, mark) for path, mark in now.items() if not _within(path, RESTLESS)}
         databases = [now.get(path) for path in ("/var/lib/dpkg/status", "/var/lib/apt/extended_states")]
         if self._packages[0] != databases:
             self._packages = (databases, packages())

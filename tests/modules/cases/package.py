@@ -113,7 +113,7 @@ CASES = [
         params={"name": "nginx"},
         verdict="create",
         says="pulls in nginx-common",
-        after={"/etc/nginx/conf.d/default.conf": text(None), WANTS: link("/usr/lib/systemd/system/nginx.service")},
+        after={"/etc/nginx/conf.d/default.conf": text(None), WANTS: link("/lib/systemd/system/nginx.service")},
         leaves=DATABASES,
         check=serves,
     ),

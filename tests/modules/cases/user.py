@@ -53,7 +53,8 @@ def never_in_argv(host: FakeHost) -> None:
 
 
 HOME = {"/home/ada": folder(0o755, "ada", "ada"), "/home/ada/.profile": text(None, 0o644, "ada", "ada")}
-LEAVES = ("/home/ada", "/home/ada/.profile")
+SKELETON = (".bash_logout", ".bashrc", ".profile")
+LEAVES = ("/home/ada", *(f"/home/ada/{name}" for name in SKELETON))
 
 CASES = [
     case(
@@ -100,7 +101,7 @@ CASES = [
         name="a group of its name exists and is meant",
         params={"name": "staff", "group": "staff"},
         verdict="create",
-        leaves=("/home/staff", "/home/staff/.profile"),
+        leaves=("/home/staff", *(f"/home/staff/{name}" for name in SKELETON)),
         after={"/home/staff": folder(0o755, "staff", "staff")},
     ),
     case(
