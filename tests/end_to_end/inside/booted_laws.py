@@ -23,7 +23,12 @@ OTHER_NUMBERS: Final = {
 
 CRASHES: Final = (
     *("file: new", "directory: new", "link: new", "template: new", "line: new"),
-    *("group: a new group with its number", "group: another number", "user: a new user with all there is", "user: another home, taken along"),
+    *(
+        "group: a new group with its number",
+        "group: another number",
+        "user: a new user with all there is",
+        "user: another home, taken along",
+    ),
     *("service: to run and start at boot", "service: to be stopped and masked", "command: what it makes is missing"),
     *("package: with what it needs, and what that brings", "package: held at another version", "package: to be purged"),
 )
