@@ -33,13 +33,15 @@ def embedded(monkeypatch):
 
 @pytest.fixture
 def load(toy_contracts, tmp_path, embedded):
-    """Load a stack from text; the toy kinds are known."""
+    """Load a stack from text, one without mistakes; the toy kinds are known."""
 
     def load_text(text, name="main.ncl", variables=(), **settings):
         source = tmp_path / name
         source.write_bytes(text if isinstance(text, bytes) else text.encode())
         pending = evaluate.start(source, variables, contracts=toy_contracts, kinds=toys.KINDS, **settings)
         with pending:
-            return pending.finish()
+            loaded = pending.finish()
+            loaded.reject_mistakes()
+            return loaded
 
     return load_text

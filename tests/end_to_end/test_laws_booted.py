@@ -56,7 +56,9 @@ class Laws:
 
 @pytest.fixture(scope="module")
 def told(shared_boot: machines.Boot, request: pytest.FixtureRequest) -> Iterator[Laws]:
-    selected = [node.callspec.params for node in request.session.items if isinstance(node, pytest.Function) and node.module == request.module]
+    selected = [
+        node.callspec.params for node in request.session.items if isinstance(node, pytest.Function) and node.module == request.module
+    ]
     running = Laws(shared_boot("laws"), [(params["law"], params["case"]) for params in selected])
     yield running
     running.close()

@@ -224,6 +224,8 @@ class Runtimes:
 
 
 def _run(*argv: str) -> str:
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    ran = subprocess.run(
+        argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"}
+    )
     assert ran.returncode == 0, f"{argv} ended with {ran.returncode}: {ran.stdout[-800:]} {ran.stderr[-800:]}"
     return ran.stdout

@@ -95,7 +95,11 @@ class Baseline:
         """The paths that are not as they were, times included, gone ones, too."""
         now = marks(wide=self.wide)
         old = {path: self._marks[path] for path in self._marks.keys() & now.keys()}
-        gone = self._marks.keys() - now.keys() if self.wide else {path for path in self._marks.keys() - now.keys() if not os.path.lexists(path)}
+        gone = (
+            self._marks.keys() - now.keys()
+            if self.wide
+            else {path for path in self._marks.keys() - now.keys() if not os.path.lexists(path)}
+        )
         return sorted({path for path in now if now[path] != old.get(path)} | gone)
 
     def reset(self) -> list[str]:
