@@ -1,17 +1,12 @@
 """What the tests of the language share: the toy kinds with their contracts, and both evaluators."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 import toys
+from evaluators import SHIPPED
 
 from g8r.compiler import contracts, evaluate
-
-SHIPPED = Path(evaluate.contracts_folder())
-NICKEL = os.environ.get("G8R_TEST_NICKEL") or shutil.which("nickel")
-"""The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH."""
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import json
 import corpus
 import pytest
 import toys
-from conftest import SHIPPED
+from evaluators import SHIPPED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

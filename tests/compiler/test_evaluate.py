@@ -9,7 +9,7 @@ from pathlib import Path
 import corpus
 import pytest
 import toys
-from conftest import NICKEL
+from evaluators import NICKEL
 
 from g8r.compiler import evaluate, evaluator
 from g8r.compiler.evaluator import Died, Limits, Reported

@@ -6,7 +6,7 @@ import corpus
 import jsonschema
 import pytest
 import toys
-from conftest import SHIPPED
+from evaluators import SHIPPED
 
 from g8r import modules
 from g8r.compiler import checks, evaluator, json_schema
