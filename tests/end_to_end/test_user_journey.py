@@ -196,7 +196,9 @@ def test_a_hand_edit_is_shown_and_mended(site: machines.Machine, address: str) -
 
 def test_without_root_a_plan_says_that_root_is_needed(site: machines.Machine) -> None:
     site.run(["sh", "-c", EDITS["package.jq"] + "; " + EDITS["service.tiny"] + "; " + EDITS["user.deploy"]], check=True)
-    site.run(["sh", "-c", "id ada || useradd --create-home ada; cp /root/site/main.ncl /home/ada/; chown ada: /home/ada/main.ncl"], check=True)
+    site.run(
+        ["sh", "-c", "id ada || useradd --create-home ada; cp /root/site/main.ncl /home/ada/; chown ada: /home/ada/main.ncl"], check=True
+    )
     before = site.snapshot()
     environment = {"HOME": "/home/ada", "USER": "ada"}
     ran = site.run(["/opt/g8r/bin/g8r", "plan", "--json"], user="ada", cwd="/home/ada", env=environment)

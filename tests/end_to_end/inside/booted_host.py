@@ -1,7 +1,7 @@
 """Runs inside a booted Debian: LocalHost with what tests may do to a FakeHost, so that the very same cases run on the real machine.
 
-`place*` set it up, `programs["consume"] = ...` puts a real program where the fake has a function, `databases[...] = ...` brings dpkg and apt
-to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
+`place*` set it up, `programs["consume"] = ...` puts a real program where the fake has a function, `databases[...] = ...` brings dpkg and
+apt to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Which of the kinds' cases a real Debian takes, and what is told of each. Read on both sides: inside to run them, outside to name the tests."""
+"""Which of the kinds' cases a real Debian takes, and what is told of each.
+
+Read on both sides: inside to run them, outside to name the tests.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ the real apt itself recommends ca-certificates, so that is needed from the momen
 
 CRASHES: Final = (
     *("file: new", "directory: new", "link: new", "template: new", "line: new"),
-    *("group: a new group with its number", "group: another number", "user: a new user with all there is", "user: another home, taken along"),
+    *("group: a new group with its number", "group: another number"),
+    *("user: a new user with all there is", "user: another home, taken along"),
     *("service: to run and start at boot", "command: what it makes is missing"),
     "package: with what it needs, and what that brings",
 )

@@ -76,7 +76,7 @@ def _control(deb: Deb) -> str:
 
 
 def _build(deb: Deb, path: str) -> None:
-    root = Path("/tmp/deb")  # noqa: S108 - of a machine that is thrown away
+    root = Path("/tmp/deb")  # of a machine that is thrown away
     shutil.rmtree(root, ignore_errors=True)
     for name, content in {**deb.files, **deb.conffiles}.items():
         place = root / name.lstrip("/")

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 COPY: Final = "/run/baseline"
 UNWATCHED: Final = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log/journal"})
 RESTLESS: Final = (
-    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/dpkg/status", "/var/lib/apt/lists", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
+    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/apt/lists"),
+    *("/var/lib/dpkg/status", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
     *("/var/lib/dpkg/triggers", "/var/lib/dpkg/available", "/var/lib/apt/daily_lock", "/etc/.pwd.lock", "/etc/machine-id"),
     *("/etc/ld.so.cache", "/var/lib/dpkg/status-old", "/var/lib/apt/extended_states", "/root"),
     *(f"/etc/{name}-" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")),

@@ -251,7 +251,7 @@ def apart(act: Callable[[Any], object], watched: Watched) -> list[str] | None:
 
 @contextlib.contextmanager
 def processes_watched() -> Iterator[list[str]]:
-    """The command lines with the canary in them, while the block runs: those that this process starts, and all that can be caught in /proc."""
+    """The command lines with the canary in them while the block runs: those that this process starts, and those caught in /proc."""
     seen: list[str] = []
     done = threading.Event()
     AUDITED.append(seen)
