@@ -47,6 +47,11 @@ def keyed_digest(value: object, key: bytes) -> str:
     return "b2:" + hashlib.blake2b(canonical(value), key=key, digest_size=32).hexdigest()
 
 
+def is_keyed_digest(value: object) -> bool:
+    """Whether it is what `keyed_digest` gives."""
+    return isinstance(value, str) and value.startswith("b2:") and len(value) == 67 and not value[3:].strip("0123456789abcdef")  # noqa: PLR2004
+
+
 def unknowns(value: Partial) -> tuple[str, ...]:
     """The reasons of all unknown parts of a value, sorted, each once."""
     found: set[str] = set()

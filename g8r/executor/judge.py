@@ -18,7 +18,7 @@ from g8r.plan import REPLACE_NOTE
 from g8r.reference import Lookup, Reference, SecretReference, resolve
 from g8r.stack import Lifecycle
 from g8r.state import Resource
-from g8r.value import Document, Partial, Unknown, keyed_digest
+from g8r.value import Document, Partial, Unknown, is_keyed_digest, keyed_digest
 
 Secrets: TypeAlias = Callable[[str], str]
 """Gives a secret by name. Raises KeyError for one that does not exist."""
@@ -106,12 +106,15 @@ def rehearse(module: AnyModule, work: Sequence[Work[Any, Any]], host: Host) -> S
 
 
 def masked(state: Any, sensitive: frozenset[str], key: bytes) -> Document | None:  # noqa: ANN401 any kind's State
-    """A state as a document, with keyed digests in the place of sensitive values; None for an absent one."""
+    """A state as a document, with keyed digests in the place of sensitive values; None for an absent one.
+
+    What is masked already stays as it is: kinds that remember (command) read back what was recorded.
+    """
     if isinstance(state, Absent) or state is None:
         return None
     found = parameters.document(state)
     for name in sensitive & found.keys():
-        if found[name] is not None:
+        if found[name] is not None and not is_keyed_digest(found[name]):
             found[name] = keyed_digest(found[name], key)
     return found
 

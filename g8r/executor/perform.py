@@ -197,7 +197,8 @@ class Performer:
         unseen = [note for note in change.because if note.startswith("also removes") and note not in step.because]
         if unseen and step.action != "unknown":
             return f"it would now take more than was planned: {'; '.join(unseen)}"
-        if step.action not in {"unknown", change.action}:
+        adopts = not prepared.module.creates and (step.action, change.action) == ("create", "update")
+        if step.action not in {"unknown", change.action} and not adopts:  # a unit is there once its file is: to set it up is one deed
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
             return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
