@@ -26,7 +26,11 @@ STACK: Final = """
     user.deploy = { uid = 2000, group = "deploy", shell = "/bin/bash", remove_home = true, password = "@{secret.deploy}" },
     directory.app = { path = "/srv/app", owner = "deploy", group = "deploy", mode = "0750" },
     file.token = { path = "/srv/app/token", content = "token=@{secret.token}\\n", owner = "deploy", mode = "0600" },
-    template.page = { path = "/srv/app/page", content = "{{ greeting }} from {{ host }}\\n", vars = { greeting = "@{vars.greeting}", host = "@{host.name}" } },
+    template.page = {
+      path = "/srv/app/page",
+      content = "{{ greeting }} from {{ host }}\\n",
+      vars = { greeting = "@{vars.greeting}", host = "@{host.name}" },
+    },
     line.setting = { path = "/etc/journey.conf", line = "colour = green", regex = "^colour =", create = true },
     link.current = { path = "/srv/app/current", target = "page" },
     package.jq = {},
