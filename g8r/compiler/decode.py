@@ -145,7 +145,9 @@ def _names(top: Document) -> list[Diagnostic]:
 
 def _unresolved(top: Document) -> Document:
     """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
-    sections = _without_records({key: top[key] for key in ("vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"})
+    sections: Document = _without_records(
+        {key: top[key] for key in ("vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
+    )
     for section in ("hosts", "groups"):
         entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}
         sections |= {section: entries} if entries else {}

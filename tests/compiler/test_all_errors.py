@@ -129,17 +129,39 @@ CASES = {
                     "c": {"path": "/a", "needs": ["web1/file.a"]},
                 }
             },
+            "vars": {"y": 1},
             "groups": {"web1": {"vars": {}}},
             "outputs": {"a": "@{file.c.checksum}", "b": "@{host.name}"},
         },
         ["unknown-key hots"],
+    ),
+    "vars misspelt": (
+        site({"file": {"a": {**A, "content": "@{vars.x}"}}}, vrs={"x": "x"}, groups={"web1": {"vars": {"y": 1}}}),
+        ["unknown-key vrs"],
+    ),
+    "groups misspelt": (
+        site({"file": {"a": {**A, "content": "@{host.vars.x} @{vars.x}"}}}, grops={"*": {"vars": {"x": 1}}}, vars={"y": 1}),
+        ["unknown-key grops", "unknown-value tasks.file.a.content"],
+    ),
+    "vars of a host misspelt": (
+        site(
+            {"file": {"a": {**A, "on": "db1", "content": "@{host.vars.x}"}, "b": {"path": "/b", "content": "@{web1/host.vars.x}"}}},
+            hosts={**WEB, "db1": {"vras": {"x": 1}}},
+        ),
+        ["unknown-key hosts.db1.vras", "unknown-value tasks.file.b.content"],
     ),
     "labels that are wrong": (
         site(
             {
                 "file": {
                     "a": {"path": "/a", "on": "role=web", "content": "@{file.b.checksum}", "needs": ["file.b"]},
-                    "b": {"path": "/b", "on": "!gpu", "content": "@{[role=web]/file.a.checksum} @{[role=x]/host.name}"},
+                    "d": {"path": "/d", "on": "web*"},
+                    "b": {
+                        "path": "/b",
+                        "on": "!gpu",
+                        "needs": ["file.d"],
+                        "content": "@{[role=web]/file.a.checksum} @{[role=x]/host.name}",
+                    },
                     "c": {"path": "/c", "on": "role=cache", "content": "@{[gpu=yes]/host.name}"},
                 }
             },
@@ -256,7 +278,11 @@ CASES = {
                     "d": {"path": "/d", "needs": ["file.c"]},
                     "e": {"path": "/e", "needs": "file.f"},
                     "f": {"path": "/f", "needs": ["file.e"]},
-                }
+                },
+                "command": {
+                    "a": {"argv": ["x"], "run": "once", "env": {"A": 1, "B": "@{command.b.stdout}"}},
+                    "b": {"argv": ["x"], "run": "once", "needs": ["command.a"]},
+                },
             }
         ),
         [
@@ -265,6 +291,8 @@ CASES = {
             "unknown-param tasks.file.c.contents",
             "wrong-type tasks.file.e.needs",
             "cycle tasks.file.b.content",
+            "wrong-type tasks.command.a.env.A",
+            "cycle tasks.command.b.needs[0]",
         ],
     ),
     "names": (
