@@ -76,7 +76,7 @@ def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thoroug
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
     top = {key: value for key, value in document.items() if not key.startswith(FREE)}
     found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
-    found += _names(top)
+    found += [*_names(top), *checks.misplaced(_unresolved(top), ())]
     tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
     wrong = frozenset(diagnostic.path or () for diagnostic in found)
     found += mistakes
@@ -141,6 +141,24 @@ def _names(top: Document) -> list[Diagnostic]:
         except InvalidSelectorError as invalid:
             found.append(error("invalid-selector", f'"{group}" selects no hosts', f"groups: {invalid}", ("groups", group)))
     return found
+
+
+def _unresolved(top: Document) -> Document:
+    """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
+    sections: Document = _without_records(
+        {key: top[key] for key in ("vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
+    )
+    for section in ("hosts", "groups"):
+        entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}
+        sections |= {section: entries} if entries else {}
+    return sections
+
+
+def _without_records(value: Value, names: Container[str]) -> Any:  # noqa: ANN401 what it was given, or less
+    """A record without what is a record itself under one of these names."""
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if key not in names or not isinstance(part, dict)}
 
 
 def _records(value: Value) -> list[tuple[str, Value]]:

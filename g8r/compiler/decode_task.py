@@ -191,6 +191,7 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
     mistakes = list(checks.check_fields(meta, fields, at))
     for mistake in mistakes:
         yield mistake.diagnostic()
+    yield from checks.misplaced({name: value for name, value in meta.items() if name != "sensitive"}, at)
     try:
         selectors.parse(meta.get("on"))
     except InvalidSelectorError as invalid:

@@ -102,7 +102,7 @@ def study(task: Task, scope: Scope) -> tuple[Study | None, list[Diagnostic]]:
     for mention in mentions:
         wrong_here = list(_check(mention, task, fields.get(str(mention.at[0])), scope))
         diagnostics += wrong_here
-        if not (mention.at[0] in flawed or any(one.code in _UNREACHABLE for one in wrong_here)):
+        if mention.at[0] in fields and not any(one.code in _UNREACHABLE for one in wrong_here):
             found_links += references.links(mention, _place(task, mention.at[0]), scope)
     written, wrong = links.written(task, module, scope)
     secret = {str(mention.at[0]) for mention in mentions for part in mention.references if isinstance(part, SecretReference)}

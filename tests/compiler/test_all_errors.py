@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g8r.compiler import evaluate
@@ -129,17 +129,39 @@ CASES = {
                     "c": {"path": "/a", "needs": ["web1/file.a"]},
                 }
             },
+            "vars": {"y": 1},
             "groups": {"web1": {"vars": {}}},
             "outputs": {"a": "@{file.c.checksum}", "b": "@{host.name}"},
         },
         ["unknown-key hots"],
+    ),
+    "vars misspelt": (
+        site({"file": {"a": {**A, "content": "@{vars.x}"}}}, vrs={"x": "x"}, groups={"web1": {"vars": {"y": 1}}}),
+        ["unknown-key vrs"],
+    ),
+    "groups misspelt": (
+        site({"file": {"a": {**A, "content": "@{host.vars.x} @{vars.x}"}}}, grops={"*": {"vars": {"x": 1}}}, vars={"y": 1}),
+        ["unknown-key grops", "unknown-value tasks.file.a.content"],
+    ),
+    "vars of a host misspelt": (
+        site(
+            {"file": {"a": {**A, "on": "db1", "content": "@{host.vars.x}"}, "b": {"path": "/b", "content": "@{web1/host.vars.x}"}}},
+            hosts={**WEB, "db1": {"vras": {"x": 1}}},
+        ),
+        ["unknown-key hosts.db1.vras", "unknown-value tasks.file.b.content"],
     ),
     "labels that are wrong": (
         site(
             {
                 "file": {
                     "a": {"path": "/a", "on": "role=web", "content": "@{file.b.checksum}", "needs": ["file.b"]},
-                    "b": {"path": "/b", "on": "!gpu", "content": "@{[role=web]/file.a.checksum} @{[role=x]/host.name}"},
+                    "d": {"path": "/d", "on": "web*"},
+                    "b": {
+                        "path": "/b",
+                        "on": "!gpu",
+                        "needs": ["file.d"],
+                        "content": "@{[role=web]/file.a.checksum} @{[role=x]/host.name}",
+                    },
                     "c": {"path": "/c", "on": "role=cache", "content": "@{[gpu=yes]/host.name}"},
                 }
             },
@@ -256,7 +278,11 @@ CASES = {
                     "d": {"path": "/d", "needs": ["file.c"]},
                     "e": {"path": "/e", "needs": "file.f"},
                     "f": {"path": "/f", "needs": ["file.e"]},
-                }
+                },
+                "command": {
+                    "a": {"argv": ["x"], "run": "once", "env": {"A": 1, "B": "@{command.b.stdout}"}},
+                    "b": {"argv": ["x"], "run": "once", "needs": ["command.a"]},
+                },
             }
         ),
         [
@@ -265,6 +291,8 @@ CASES = {
             "unknown-param tasks.file.c.contents",
             "wrong-type tasks.file.e.needs",
             "cycle tasks.file.b.content",
+            "wrong-type tasks.command.a.env.A",
+            "cycle tasks.command.b.needs[0]",
         ],
     ),
     "names": (
@@ -421,7 +449,54 @@ def test_the_right_stack_is_right():
     assert told(compiled_of(RIGHT)) == []
 
 
+@settings(deadline=None)
 @given(broken())
 def test_exactly_what_was_broken_is_told(broken_stack):
     document, expected = broken_stack
     assert told(compiled_of(document)) == expected
+
+
+# ---- whatever is broken ----
+
+JUNK = st.sampled_from(
+    [None, 3, "", "x", "@{", "@{vars.x}", "@{file.f0.path}", [], [3], ["file.f0"], {}, {"x": 3}, {"role": "web"}, "role=web"]
+)
+
+
+def places_in(value, at=()):
+    """Every place in a document but the whole."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield (*at, key)
+        yield from places_in(part, (*at, key))
+
+
+def broken_at(document, place, junk, *, key):
+    """With something else at a place, or with another key there."""
+    *way, last = place
+    changed = copy.deepcopy(document)
+    around = changed
+    for part in way:
+        around = around[part]
+    if key and isinstance(last, str):
+        around["x" + last] = around.pop(last)
+    else:
+        around[last] = junk
+    return changed
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), JUNK, st.booleans()), min_size=1, max_size=4))
+def test_whatever_is_broken_is_told_once_and_never_a_crash(breaks):
+    document = RIGHT
+    for number, junk, key in breaks:
+        places = list(places_in(document))
+        document = broken_at(document, places[number % len(places)], junk, key=key)
+    decoded = decode(document)
+    compiled = compiled_of(document)
+    assert set(decoded.diagnostics) <= set(compiled.diagnostics)
+    found = [(one.path, one.code, one.summary) for one in compiled.diagnostics]
+    assert len(found) == len(set(found))
+    before = {one.path for one in decoded.diagnostics}
+    after = [one.path for one in compiled.diagnostics if one not in decoded.diagnostics]
+    assert before.isdisjoint(after)
