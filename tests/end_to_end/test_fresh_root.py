@@ -25,8 +25,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0")
     there = [name for name in names if name and (rootfs.CHECKOUT / name).exists()]
     folder.mkdir()
-    pack = ["tar", "-C", str(rootfs.CHECKOUT), "-c", "-T", "-"]
-    packed = subprocess.run(pack, input="\n".join(there).encode(), check=True, capture_output=True)
+    packed = subprocess.run(
+        ["tar", "-C", str(rootfs.CHECKOUT), "-c", "-T", "-"], input="\n".join(there).encode(), check=True, capture_output=True
+    )
     subprocess.run(["tar", "-C", str(folder), "-x"], input=packed.stdout, check=True)
     who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "as it stands"]):
@@ -63,7 +64,7 @@ def test_make_demo(fresh: machines.Machine, account: tuple[str, str]) -> None:
     ran = fresh.run(["make", "demo"], user=user, env=environment, cwd=f"{home}/g8r")
     assert ran.code == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     first, _, second = ran.stdout.split("$ g8r ")[1:4]
-    assert "to create" in first or "create" in first, first
+    assert "to create" in first, first
     assert "No changes" not in first
     assert "No changes" in second, second
     assert fresh.read("/tmp/g8r-demo/hello/greeting") == "Hello, world!\n"

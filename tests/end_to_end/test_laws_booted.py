@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,14 @@ sys.path[:0] = [str(KINDS), str(HERE / "inside")]
 
 import booted_laws  # noqa: E402
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("laws_booted")]
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 TESTS = booted_laws.tests()
+
+
+def shard(case: str) -> str:
+    """Packages take as long as all else together: with two workers, each has a machine of its own."""
+    return "laws_of_packages" if "package: " in case else "laws"
 
 
 class Laws:
@@ -55,17 +60,28 @@ class Laws:
 
 
 @pytest.fixture(scope="module")
-def told(shared_boot: machines.Boot, request: pytest.FixtureRequest) -> Iterator[Laws]:
-    selected = [
-        node.callspec.params for node in request.session.items if isinstance(node, pytest.Function) and node.module == request.module
-    ]
-    running = Laws(shared_boot("laws"), [(params["law"], params["case"]) for params in selected])
-    yield running
-    running.close()
+def told(shared_boot: machines.Boot, request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], str]]:
+    """What broke of (law, case), by the run of its shard, which is started when it is first asked."""
+    nodes = [node for node in request.session.items if isinstance(node, pytest.Function) and node.module == request.module]
+    selected = [(node.callspec.params["law"], node.callspec.params["case"]) for node in nodes]
+    runs: dict[str, Laws] = {}
+
+    def wrong(law: str, case: str) -> str:
+        name = shard(case)
+        if name not in runs:
+            runs[name] = Laws(shared_boot(name.replace("_", "-")), [test for test in selected if shard(test[1]) == name])
+        return runs[name].wrong(law, case)
+
+    yield wrong
+    for running in runs.values():
+        running.close()
 
 
-@pytest.mark.parametrize(("law", "case"), TESTS, ids=[f"{law}: {case}" for law, case in TESTS])
-def test_on_a_booted_debian(law: str, case: str, told: Laws) -> None:
-    wrong = told.wrong(law, case)
+PARAMS = [pytest.param(law, case, marks=pytest.mark.xdist_group(shard(case)), id=f"{law}: {case}") for law, case in TESTS]
+
+
+@pytest.mark.parametrize(("law", "case"), PARAMS)
+def test_on_a_booted_debian(law: str, case: str, told: Callable[[str, str], str]) -> None:
+    wrong = told(law, case)
     if wrong:
         pytest.fail(wrong, pytrace=False)

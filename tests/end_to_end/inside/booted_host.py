@@ -4,6 +4,8 @@
 apt to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
 """
 
+# Paths are text here, as the Host port has them.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import contextlib

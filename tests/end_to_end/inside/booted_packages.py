@@ -5,6 +5,8 @@ same words, hold for the fake apt and the real one, with no network. `take_the_p
 call (`apt.install`, `systemd.start`, ...) at the real programs.
 """
 
+# Paths are text here, as the Host port has them.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib
@@ -76,7 +78,7 @@ def _control(deb: Deb) -> str:
 
 
 def _build(deb: Deb, path: str) -> None:
-    root = Path("/tmp/deb")  # of a machine that is thrown away
+    root = Path("/tmp/deb")
     shutil.rmtree(root, ignore_errors=True)
     for name, content in {**deb.files, **deb.conffiles}.items():
         place = root / name.lstrip("/")

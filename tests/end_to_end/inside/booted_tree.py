@@ -4,6 +4,8 @@
 the next case the machine that the last one got. Files, owners, modes, contents, packages and units count; times only where asked.
 """
 
+# Paths are text here, as the Host port has them.
+# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib
@@ -17,8 +19,15 @@ from typing import Final, NamedTuple
 COPY: Final = "/run/baseline"
 UNWATCHED: Final = frozenset({"/proc", "/sys", "/dev", "/run", "/var/log/journal"})
 RESTLESS: Final = (
-    *("/var/log", "/var/cache", "/var/lib/systemd", "/var/lib/apt/lists"),
-    *("/var/lib/dpkg/status", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend"),
+    *(
+        "/var/log",
+        "/var/cache",
+        "/var/lib/systemd",
+        "/var/lib/dpkg/status",
+        "/var/lib/apt/lists",
+        "/var/lib/dpkg/lock",
+        "/var/lib/dpkg/lock-frontend",
+    ),
     *("/var/lib/dpkg/triggers", "/var/lib/dpkg/available", "/var/lib/apt/daily_lock", "/etc/.pwd.lock", "/etc/machine-id"),
     *("/etc/ld.so.cache", "/var/lib/dpkg/status-old", "/var/lib/apt/extended_states", "/root"),
     *(f"/etc/{name}-" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")),
