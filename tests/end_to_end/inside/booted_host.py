@@ -5,7 +5,6 @@ apt to where the case wants them, `calls` is the log, `snapshot` tells whether a
 """
 
 # Paths are text here, as the Host port has them.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import contextlib

@@ -6,7 +6,6 @@ call (`apt.install`, `systemd.start`, ...) at the real programs.
 """
 
 # Paths are text here, as the Host port has them.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib

@@ -5,7 +5,6 @@ the next case the machine that the last one got. Files, owners, modes, contents,
 """
 
 # Paths are text here, as the Host port has them.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import hashlib

@@ -5,7 +5,6 @@ of `booted_laws.tests()`. `wrong` is empty, or what broke.
 """
 
 # Paths are text here, as the Host port has them.
-# ruff: noqa: PTH
 from __future__ import annotations
 
 import contextlib
