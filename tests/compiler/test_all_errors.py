@@ -126,7 +126,7 @@ CASES = {
                 "file": {
                     "a": {"path": "/a", "on": "web1", "content": "@{web2/host.address} @{host.vars.x}"},
                     "b": {"path": "/b", "on": {"role": "db"}, "content": "@{db1/file.a.checksum} @{[role=web]/file.a.checksum}"},
-                    "c": {"path": "/a", "needs": ["web1/file.a"]},
+                    "c": {"path": "/a", "needs": ["web1/file.a"], "content": "@{host.vars.x}"},
                 }
             },
             "vars": {"y": 1},
