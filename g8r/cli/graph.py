@@ -35,7 +35,7 @@ def command(*, form: str | None, out: Path | None, **chosen: Any) -> int:  # noq
     session = options.session(chosen)
     loaded = session.load()
     compiled = session.compile(loaded, {})
-    found = session.located((*loaded.warnings, *compiled.diagnostics), loaded)
+    found = loaded.located(compiled.diagnostics)
     loaded.close()
     if errors(found):
         raise RejectedError(found)

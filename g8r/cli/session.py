@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ import g8r
 from g8r import modules
 from g8r.address import Address
 from g8r.cli import places
-from g8r.diagnostics import Diagnostic, RejectedError, errors, reject
+from g8r.diagnostics import RejectedError, errors, reject
 from g8r.value import Document, Value
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Session:
     def load(self, *, whole: bool = True, every_place: bool = False) -> Loaded:
         """Evaluate, check and decode. Raises RejectedError with all mistakes, the first ones or all with their places.
 
-        `whole`: it will be compiled, and planned perhaps.
+        `whole`: it will be compiled, and planned perhaps. So what the compiler finds wrong is among the mistakes, if there are any.
         """
         from g8r.compiler import evaluate  # noqa: PLC0415 see above
         from g8r.compiler.locate import MOST  # noqa: PLC0415
@@ -125,6 +125,9 @@ class Session:
 
             graph.warm()
         loaded = self._pending.finish()
+        if errors(loaded.diagnostics) and whole:
+            raise RejectedError(loaded.located(self.compile(loaded, {}).diagnostics))
+        loaded.reject_mistakes()
         if whole and len(loaded.stack.tasks) <= places.MOST:
             loaded.locator.begin([("tasks", task.kind, task.name) for task in loaded.stack.tasks])
         return loaded
@@ -133,7 +136,7 @@ class Session:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
         from g8r.compiler.sources import folder_reader  # noqa: PLC0415
 
-        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder))
+        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder), mistakes=loaded.diagnostics)
         self._blobs |= compiled.blobs
         return compiled
 
@@ -260,26 +263,20 @@ class Session:
         agents = self.agents(connections)
         facts = {name: agent.facts() for name, agent in agents.items()}
         compiled = self.compile(loaded, facts)
-        found = (*loaded.warnings, *compiled.diagnostics)
+        found = compiled.diagnostics
         if errors(found):
-            raise RejectedError(self.located(found, loaded))
+            raise RejectedError(loaded.located(found))
         state = self.state(loaded.stack.name)
         selection = self.selection(compiled, state)
         planned: Planned = make_plan(
             subject(compiled, loaded, connections), state, agents, self._request(compiled, selection), stamp(), modules.load, self.seal
         )
         if errors(planned.diagnostics):
-            raise RejectedError(self.located((*found, *planned.diagnostics), loaded))
+            raise RejectedError(loaded.located((*found, *planned.diagnostics)))
         self.agents_by_host = agents
         self.compiled = compiled
-        warned = self.located((*found, *selection.diagnostics, *planned.diagnostics), loaded)
+        warned = loaded.located((*found, *selection.diagnostics, *planned.diagnostics))
         return msgspec.structs.replace(planned, diagnostics=warned)
-
-    def located(self, found: Sequence[Diagnostic], loaded: Loaded) -> tuple[Diagnostic, ...]:
-        """With the spans of those that have none yet."""
-        from g8r.compiler.locate import with_spans  # noqa: PLC0415 see above
-
-        return tuple(with_spans(found, loaded.locator))
 
     def selection(self, compiled: Compiled, state: State) -> Selection:
         from g8r.compiler.selection import select  # noqa: PLC0415 see above

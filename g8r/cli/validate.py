@@ -52,15 +52,12 @@ def command(*, form: str, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 
 
 def check(session: Session, *, every_place: bool) -> Checked:
     """Evaluate, decode and compile, without any facts: what hangs on them is left to the plan."""
-    from g8r.compiler.locate import MOST, with_spans  # noqa: PLC0415 imports what only this needs
-
     try:
         loaded = session.load(every_place=every_place)
     except RejectedError as rejected:
         return Checked(rejected.diagnostics)
     compiled = session.compile(loaded, {})
-    found = (*loaded.warnings, *compiled.diagnostics)
-    located = with_spans(found, loaded.locator, None if every_place else MOST)
+    located = loaded.located(compiled.diagnostics)
     loaded.close()
     return Checked(located, len(loaded.stack.tasks), len(compiled.hosts))
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import inspect
 
+from g8r import reference
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.value import Value
 
@@ -54,6 +55,15 @@ def holds_reference(text: str) -> bool:
 
 def is_whole_reference(value: Value) -> bool:
     return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
+
+
+def misplaced(value: Value, at: DocumentPath) -> Iterator[Diagnostic]:
+    """An error for each reference in what is read before references are resolved."""
+    for inside, text in reference.walk(value):
+        if holds_reference(text):
+            path = (*at, *inside)
+            remedy = "References stand in params and outputs; write the value itself here. A stack in Nickel can use its own vars."
+            yield error("reference-misplaced", f"{shown(text)} is not resolved here", f"{path_text(path)} holds it. {remedy}", path)
 
 
 def check(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None = None) -> Iterator[Mistake]:

@@ -6,16 +6,17 @@ empty, and the caller rejects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from g8r import modules, parameters
 from g8r import reference as refs
-from g8r.compiler import assemble, expand, references, settle, sources
-from g8r.compiler.expand import ExpandedHost
+from g8r.compiler import assemble, expand, flaws, references, settle, sources
+from g8r.compiler.expand import NOWHERE, ExpandedHost
+from g8r.compiler.flaws import Flaws
 from g8r.compiler.graph import TaskGraph
-from g8r.compiler.references import Kinds, Mention, Place, Scope
+from g8r.compiler.references import Kinds, Link, Mention, Place, Scope
 from g8r.compiler.settle import Settled, Study
 from g8r.compiler.sources import ReadSource
 from g8r.diagnostics import Diagnostic, DocumentPath, error, errors, warning
@@ -41,27 +42,40 @@ class Compiled(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: ReadSource, kinds: Kinds = modules.load) -> Compiled:
-    """Compile a stack. `facts` are those of each host, as plain records; what hangs on facts that are missing is deferred."""
+def compile_stack(
+    stack: Stack,
+    facts: Mapping[str, Document],
+    read_source: ReadSource,
+    kinds: Kinds = modules.load,
+    mistakes: Sequence[Diagnostic] = (),
+) -> Compiled:
+    """Compile a stack. `facts` are those of each host, as plain records; what hangs on facts that are missing is deferred.
+
+    mistakes: what decode has found, where the stack holds only what could be understood. They are among the diagnostics, and nothing
+    is that only follows from them.
+    """
     hosts, warnings = expand.expand_hosts(stack, facts)
     placed, wrong = expand.place(stack, hosts)
-    scope = Scope(hosts, placed, stack.vars, kinds)
-    found = [*warnings, *wrong, *_inert(stack)]
+    told = flaws.of(stack, mistakes)
+    found = [one for one in (*warnings, *wrong) if not told.explains(one)]
+    known = flaws.of(stack, (*mistakes, *found))
+    scope = Scope(hosts, _surely(placed, stack, known), stack.vars, kinds, known)
+    found += _inert(stack)
     studies: dict[str, Study] = {}
     for task in sorted(stack.tasks, key=str):
         studied, troubles = settle.study(task, scope)
         found += troubles
         if studied is not None:
             studies[str(task)] = studied
+    if known.unplaced or len(studies) < len(stack.tasks):
+        studies = _without_doubtful_links(studies, scope)
     settled, blobs, troubles = _settle(studies, scope, sources.loader(read_source))
     found += troubles
     outputs, troubles = _outputs(stack, scope)
     found += troubles
-    graph = TaskGraph(hosts={name: host.address for name, host in hosts.items()})
-    if all(str(task) in studies for task in stack.tasks):
-        assembled, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
-        found += troubles
-        graph = graph if errors(found) else assembled
+    assembled, troubles = assemble.assemble(settled, hosts, _sensitive(studies))
+    found = [*mistakes, *(one for one in (*found, *troubles) if not told.explains(one))]
+    graph = TaskGraph(hosts={name: host.address for name, host in hosts.items()}) if errors(found) else assembled
     ordered = _ordered(found)
     return Compiled(stack, hosts, graph, blobs, outputs, _selected(studies, outputs, scope), ordered)
 
@@ -69,15 +83,39 @@ def compile_stack(stack: Stack, facts: Mapping[str, Document], read_source: Read
 # ---- tasks ----------------------------------------------------------------------------------------------------------------------------
 
 
+def _surely(placed: Mapping[str, tuple[str, ...]], stack: Stack, known: Flaws) -> Mapping[str, tuple[str, ...]]:
+    """The hosts that tasks are on for sure: labels say nothing of a host whose labels are not known."""
+    if not known.labels:
+        return placed
+    doubtful = {str(task) for task in stack.tasks if isinstance(task.meta.on, Labels)}
+    return {
+        name: tuple(host for host in hosts if name not in doubtful or not known.blurs(host, "labels")) for name, hosts in placed.items()
+    }
+
+
+def _without_doubtful_links(studies: Mapping[str, Study], scope: Scope) -> dict[str, Study]:
+    """The studies without the links to tasks of which it is not known what they are, or where."""
+    sure = studies.keys() - scope.flaws.unplaced
+
+    def is_sure(link: Link) -> bool:
+        return link.task in sure and (link.host is None or link.host in scope.placed[link.task])
+
+    return {name: msgspec.structs.replace(study, links=tuple(filter(is_sure, study.links))) for name, study in studies.items()}
+
+
 def _settle(
     studies: Mapping[str, Study], scope: Scope, load: settle.Load
 ) -> tuple[dict[str, dict[str, Settled]], dict[str, bytes], list[Diagnostic]]:
-    """All tasks on all their hosts, by host and task name; one Settled for all hosts where it is the same."""
+    """All tasks on all their hosts, by host and task name; one Settled for all hosts where it is the same. Of a task that is on no host
+    that is known, only what is wrong is found.
+    """
     settled: dict[str, dict[str, Settled]] = {host: {} for host in scope.hosts}
     blobs: dict[str, bytes] = {}
     diagnostics: list[Diagnostic] = []
     for name, studied in studies.items():
         shared: Settled | None = None
+        if not studied.hosts and name in scope.flaws.unplaced:
+            diagnostics += settle.settle(studied, NOWHERE, scope, load)[1]
         for host in studied.hosts:
             if shared is None or studied.varies:
                 shared, wrong = settle.settle(studied, scope.hosts[host], scope, load, shared)
@@ -139,7 +177,9 @@ def _outputs(stack: Stack, scope: Scope) -> tuple[dict[str, Value], list[Diagnos
 def _homeless(mention: Mention, place: Place, scope: Scope) -> Iterator[Diagnostic]:
     """References without a host to tasks that are on several."""
     for reference in mention.references:
-        if isinstance(reference, OutputReference) and reference.host is None and len(scope.placed.get(reference.task, ("one",))) != 1:
+        if not isinstance(reference, OutputReference) or reference.host is not None or reference.task in scope.flaws.unplaced:
+            continue
+        if len(scope.placed.get(reference.task, ("one",))) != 1:
             hosts = scope.placed[reference.task]
             written = refs.text_of(reference)
             remedy = f"Write @{{{hosts[0]}/{written[2:]}, or select several by their labels." if hosts else "It is on no host."
@@ -163,7 +203,7 @@ def _checked(mention: Mention, place: Place, scope: Scope) -> Iterator[Diagnosti
 
 
 def _with_host(reference: Reference, scope: Scope) -> Reference:
-    if isinstance(reference, OutputReference) and reference.host is None:
+    if isinstance(reference, OutputReference) and reference.host is None and len(scope.placed.get(reference.task, ())) == 1:
         return msgspec.structs.replace(reference, host=scope.placed[reference.task][0])
     return reference
 

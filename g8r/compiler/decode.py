@@ -1,5 +1,8 @@
 """From a document to a Stack: shapes only, all mistakes at once; nothing is resolved.
 
+Where there are mistakes, the Stack holds what can be understood: a record without what is wrong in it, and a task that is no record, or
+of a kind that is unknown, by its name alone. `flaws` says what the compiler may not conclude from that.
+
 Whatever the contracts refuse, this refuses too, with a path and a hint, and in words of its own. Beyond the contracts it checks
 what they cannot say: names of tasks and hosts, the grammar of selectors, names of params in `lifecycle.ignore_changes` and
 `sensitive`, and that a param on which identity or claims hang holds no output and no secret.
@@ -8,7 +11,7 @@ what they cannot say: names of tasks and hosts, the grammar of selectors, names 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -18,11 +21,12 @@ from g8r import selector as selectors
 from g8r.address import HOST_PATTERN
 from g8r.compiler import checks
 from g8r.compiler.decode_task import decode_task
+from g8r.compiler.flaws import NOBODY
 from g8r.compiler.kinds import SHIPPED
-from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, errors
+from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error
 from g8r.module import AnyModule
 from g8r.selector import InvalidSelectorError
-from g8r.stack import Group, HostEntry, Stack, Task
+from g8r.stack import Group, HostEntry, Meta, Stack, Task
 from g8r.value import Document, Value
 
 FREE: Final = "x-"
@@ -55,14 +59,14 @@ class StackShape(msgspec.Struct):
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """The Stack, or None where a diagnostic is an error."""
+    """The Stack, as much of it as can be understood; None where the document is no stack at all."""
 
     stack: Stack | None
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thorough: bool = False) -> Decoded:
-    """The Stack that a document means, or everything that is wrong with it, in document order.
+    """The Stack that a document means, and everything that is wrong with it, in document order.
 
     thorough: for a document that the contracts have refused. Others go a quicker way, which trusts the contracts where msgspec is
     more lenient (it takes a text with a newline at its end for one that matches).
@@ -72,12 +76,11 @@ def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thoroug
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
     top = {key: value for key, value in document.items() if not key.startswith(FREE)}
     found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
-    found += _names(top)
+    found += [*_names(top), *checks.misplaced(_unresolved(top), ())]
     tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
+    wrong = frozenset(diagnostic.path or () for diagnostic in found)
     found += mistakes
-    if errors(found):
-        return Decoded(None, tuple(sorted(found, key=_order(document))))
-    return Decoded(_stack(top, tasks), tuple(found))
+    return Decoded(_stack(top, tasks, wrong), tuple(sorted(found, key=_order(document))) if found else ())
 
 
 def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> tuple[list[Task], list[Diagnostic]]:
@@ -90,28 +93,34 @@ def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) ->
             summary = f'unknown kind "{kind}"'
             hint = did_you_mean(kind, kinds) or " `g8r modules list` shows all."
             found.append(error("unknown-kind", summary, f"There is no kind of tasks of this name.{hint}", ("tasks", kind)))
+            tasks += [_by_name_alone(kind, name) for name, _ in _records(named)]
         elif not isinstance(named, dict):
             found.append(_no_record(named, ("tasks", kind)))
         else:
             for name, record in named.items():
                 if isinstance(record, dict):
                     task, diagnostics = decode_task(kinds[kind], name, record, thorough=thorough)
-                    tasks += [task] if task is not None else []
+                    tasks.append(task)
                     found += diagnostics
                 else:
+                    tasks.append(_by_name_alone(kind, name))
                     found.append(_no_record(record, ("tasks", kind, name)))
     return tasks, found
+
+
+def _by_name_alone(kind: str, name: str) -> Task:
+    return Task(kind, name, {}, Meta(on=NOBODY))
 
 
 def _no_record(value: Value, at: DocumentPath) -> Diagnostic:
     return checks.Mistake(at, value, "a record").diagnostic()
 
 
-def _stack(top: Document, tasks: Iterable[Task]) -> Stack:
-    hosts = {name: msgspec.structs.replace(HostEntry(), **_set(entry)) for name, entry in _records(top.get("hosts"))}
+def _stack(top: Document, tasks: Iterable[Task], wrong: Container[DocumentPath]) -> Stack:
+    hosts = {name: _host(name, entry, wrong) for name, entry in _records(top.get("hosts"))}
     groups = {name: Group(vars=_document(_document(entry).get("vars"))) for name, entry in _records(top.get("groups"))}
     return Stack(
-        name=str(top["name"]),
+        name=str(top.get("name", "")),
         tasks=tuple(sorted(tasks, key=lambda task: (task.kind, task.name))),
         vars=_document(top.get("vars")),
         hosts=dict(sorted(hosts.items())),
@@ -134,6 +143,24 @@ def _names(top: Document) -> list[Diagnostic]:
     return found
 
 
+def _unresolved(top: Document) -> Document:
+    """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
+    sections: Document = _without_records(
+        {key: top[key] for key in ("vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
+    )
+    for section in ("hosts", "groups"):
+        entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}
+        sections |= {section: entries} if entries else {}
+    return sections
+
+
+def _without_records(value: Value, names: Container[str]) -> Any:  # noqa: ANN401 what it was given, or less
+    """A record without what is a record itself under one of these names."""
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if key not in names or not isinstance(part, dict)}
+
+
 def _records(value: Value) -> list[tuple[str, Value]]:
     return list(value.items()) if isinstance(value, dict) else []
 
@@ -142,9 +169,14 @@ def _document(value: Value) -> Document:
     return value if isinstance(value, dict) else {}
 
 
-def _set(value: Value) -> dict[str, Any]:
-    """The fields of a record that are not null."""
-    return {key: part for key, part in _document(value).items() if part is not None}
+def _host(name: str, entry: Value, wrong: Container[DocumentPath]) -> HostEntry:
+    """With the fields that are neither null nor wrong; labels are all right or none."""
+
+    def is_sound(key: str, part: Value) -> bool:
+        return ("hosts", name, key) not in wrong and not any(("hosts", name, key, inner) in wrong for inner in _document(part))
+
+    fields: dict[str, Any] = {key: part for key, part in _document(entry).items() if part is not None and is_sound(key, part)}
+    return msgspec.structs.replace(HostEntry(), **fields)
 
 
 def _order(document: Value) -> Any:  # noqa: ANN401 a key function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator
 from functools import cache
 from typing import Annotated, Any, Final
 
@@ -14,6 +14,7 @@ from g8r import parameters, reference
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN, KIND_PATTERN, NAME_PATTERN
 from g8r.compiler import checks
+from g8r.compiler.flaws import NOBODY
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.module import AccountName, AnyModule, Duration, seconds
 from g8r.parameters import Field
@@ -67,8 +68,10 @@ class MetaShape(msgspec.Struct):
     run_on: list[TaskReference] | None = None
 
 
-def decode_task(module: AnyModule, name: str, written: Document, *, thorough: bool) -> tuple[Task | None, tuple[Diagnostic, ...]]:
-    """The task, or None with every mistake in its record. See `decode` for `thorough`."""
+def decode_task(module: AnyModule, name: str, written: Document, *, thorough: bool) -> tuple[Task, tuple[Diagnostic, ...]]:
+    """The task, with every mistake in its record, and without those params and meta-arguments that are wrong themselves. What is wrong
+    inside one stays: the rest of it can be looked at. See `decode` for `thorough`.
+    """
     at: DocumentPath = ("tasks", module.kind, name)
     found = list(_task_name(name, at))
     params: Document = {}
@@ -88,9 +91,17 @@ def decode_task(module: AnyModule, name: str, written: Document, *, thorough: bo
     if thorough or not _plainly_right(module, params):
         found += _check_params(module, params, at)
     found += _check_meta(module, meta, at)
-    if found:
-        return None, tuple(found)
-    return Task(module.kind, name, params, _meta(module, meta)), ()
+    if not found:
+        return Task(module.kind, name, params, _meta(module, meta)), ()
+    wrong = {one.path for one in found}
+    if not _TASK_NAME.fullmatch(name) and module.natural and module.natural not in written:  # the same name is not wrong twice
+        wrong.add((*at, module.natural))
+        found = [one for one in found if one.path != (*at, module.natural)]
+    return Task(module.kind, name, _without(params, wrong, at), _sound_meta(module, meta, wrong, at)), tuple(found)
+
+
+def _without(record: Document, wrong: Container[DocumentPath | None], at: DocumentPath) -> Document:
+    return {key: value for key, value in record.items() if (*at, key) not in wrong}
 
 
 def meta_fields(module: AnyModule) -> tuple[inspect.Field, ...]:
@@ -180,6 +191,7 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
     mistakes = list(checks.check_fields(meta, fields, at))
     for mistake in mistakes:
         yield mistake.diagnostic()
+    yield from checks.misplaced({name: value for name, value in meta.items() if name != "sensitive"}, at)
     try:
         selectors.parse(meta.get("on"))
     except InvalidSelectorError as invalid:
@@ -227,6 +239,18 @@ def _meta(module: AnyModule, meta: Document) -> Meta:
         sensitive=_sensitive(module, meta.get("sensitive")),
         become=become if isinstance(become, str) else None,
     )
+
+
+def _sound_meta(module: AnyModule, meta: Document, wrong: Collection[DocumentPath | None], at: DocumentPath) -> Meta:
+    """The meta-arguments that are right. A list of tasks keeps what is wrong in it, so that the others keep their places; where it is
+    wrong which params are sensitive, all are.
+    """
+    flawed = {path[len(at)] for path in wrong if path is not None and len(path) > len(at)}
+    lists = {key for key, value in _without(meta, wrong, at).items() if isinstance(value, list)} - {"on", "sensitive"}
+    found = _meta(module, {key: value for key, value in meta.items() if key not in flawed or key in lists})
+    if "sensitive" in flawed:
+        found = msgspec.structs.replace(found, sensitive=tuple(sorted(_by_name(module))))
+    return msgspec.structs.replace(found, on=NOBODY) if "on" in flawed else found
 
 
 def _selector(value: Value) -> Selector:

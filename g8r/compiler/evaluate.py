@@ -7,7 +7,8 @@
 A source in Nickel is evaluated under the contract of stacks. YAML, JSON and TOML are read here, and go through the same contract
 as JSON. If the contract accepts, the document is decoded. If not, the stack is evaluated once more without it, and `decode` finds
 every mistake with its path; if it finds none, a contract of the user's own has failed, or the evaluation itself, and Nickel's
-report of that is shown without our frames.
+report of that is shown without our frames. Mistakes that decode finds do not reject: the stack is loaded as far as it can be
+understood, so that the compiler can find the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Limits
@@ -24,10 +25,13 @@ from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
 from g8r.compiler.locate import MOST, Locator, with_spans
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
-from g8r.diagnostics import Diagnostic, RejectedError, Span
+from g8r.diagnostics import Diagnostic, RejectedError, Span, errors
 from g8r.module import AnyModule
 from g8r.stack import Stack
 from g8r.value import Value, canonical, digest
+
+if TYPE_CHECKING:
+    from g8r.compiler.decode import Decoded
 
 __all__ = ["Limits", "Loaded", "Pending", "find_source", "start"]
 
@@ -42,15 +46,19 @@ def contracts_folder() -> Path:
 
 
 class Loaded:
-    """A checked stack. `locator` finds the line of anything in it; close this (or the Pending it came from) when done."""
+    """A stack, whole or, where `diagnostics` has errors, as much of it as can be understood: hand them to the compiler, or
+    `reject_mistakes`. `locator` finds the line of anything in it; close this (or the Pending it came from) when done.
+    """
 
-    def __init__(self, session: Session, document: Value, stack: Stack, warnings: tuple[Diagnostic, ...], locator: Locator) -> None:
-        self.stack = stack
+    def __init__(self, session: Session, document: Value, decoded: Decoded, locator: Locator, places: int | None) -> None:
+        assert decoded.stack is not None  # noqa: S101 what is no stack at all is rejected before
+        self.stack: Stack = decoded.stack
+        self.diagnostics = decoded.diagnostics
         self.document = document
         self.config_digest = digest(canonical(document))
-        self.warnings = warnings
         self.locator = locator
         self._session = session
+        self._places = places
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +69,15 @@ class Loaded:
     @property
     def source(self) -> Source:
         return self._session.source
+
+    def reject_mistakes(self) -> None:
+        """Raises RejectedError where there are any."""
+        if errors(self.diagnostics):
+            raise RejectedError(self.located(self.diagnostics))
+
+    def located(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """With their lines, and in order of them; where each takes an evaluation, the first ones have theirs."""
+        return tuple(_in_order(with_spans(found, self.locator, self._places if self.locator.costly else None)))
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
@@ -132,7 +149,7 @@ class Pending:
             self._rejected = rejected
 
     def finish(self) -> Loaded:
-        """The checked stack. Raises RejectedError with everything that is wrong; the first errors have their lines."""
+        """The stack, with its mistakes. Raises RejectedError where it cannot be evaluated, and where what it gives is no stack."""
         if self._rejected is not None:
             raise self._rejected
         from g8r.compiler.decode import decode  # noqa: PLC0415 0.02 s that the child works in, too
@@ -144,10 +161,10 @@ class Pending:
         decoded = decode(document, self._kinds, thorough=accepted is None)
         locator = work.locator(document)
         if decoded.stack is None:
-            raise RejectedError(_in_order(with_spans(decoded.diagnostics, locator, self._places)))
-        if accepted is None:
+            raise RejectedError(with_spans(decoded.diagnostics, locator))
+        if accepted is None and not errors(decoded.diagnostics):
             raise RejectedError(work.contract_report())
-        self._loaded = Loaded(self._session, document, decoded.stack, with_spans(decoded.diagnostics, locator), locator)
+        self._loaded = Loaded(self._session, document, decoded, locator, self._places)
         return self._loaded
 
     def close(self) -> None:

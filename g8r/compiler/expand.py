@@ -9,7 +9,7 @@ order of the alphabet. Records are merged field by field, as Nickel's `&` does; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,10 @@ class ExpandedHost(msgspec.Struct, frozen=True):
     origins: dict[str, tuple[DocumentPath, ...]] = {}
     connection: Connection | None = None
     facts: Document = {}
+
+
+NOWHERE: Final = ExpandedHost("", "")
+"""Any host: for a task of which it is not known where it is."""
 
 
 class _Layer(msgspec.Struct, frozen=True):

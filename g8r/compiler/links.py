@@ -61,6 +61,8 @@ def _named(
             continue
         known = f"{name.kind}.{name.name}"
         clause = f"{argument} of {task} names {text}"
+        if known not in scope.placed and scope.flaws.may_declare(name.kind, name.name):
+            continue
         if known not in scope.placed:
             detail = f"{clause}, and no task of this stack is called so.{did_you_mean(known, scope.placed)}"
             diagnostics.append(error("unknown-task", f'unknown task "{known}"', detail, path))

@@ -1,7 +1,8 @@
 """Orphans: resources that the ledger knows and no task declares any more ([S-prune], [S-moved]).
 
 What g8r created is destroyed, what it adopted is forgotten, unless `on_remove` says otherwise. What another task now provides is
-handed over. A source that is empty, or a selector that stopped matching, never means "destroy all".
+handed over; the first claim of a resource says what it is, so that a directory where a user's home was is no heir of the user. A
+source that is empty, or a selector that stopped matching, never means "destroy all".
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ def prune(tasks: Mapping[Address, CatalogTask], state: State, scope: Scope) -> P
     orphans: list[Orphan] = []
     diagnostics: list[Diagnostic] = []
     for resource in left:
-        heir = next(
-            (providers[resource.key.host, claim] for claim in resource.claims.provides if (resource.key.host, claim) in providers), None
-        )
+        heir = next((providers.get((resource.key.host, claim)) for claim in resource.claims.provides[:1]), None)
         if heir is not None:
             if scope.covers(heir):
                 records.setdefault(heir, _handed_over(resource, heir))

@@ -20,6 +20,7 @@ from g8r.catalog import EdgeReason
 from g8r.compiler import fitting
 from g8r.compiler.expand import ExpandedHost, matching, selector_text
 from g8r.compiler.fitting import ValueType
+from g8r.compiler.flaws import NONE, Flaws
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, warning
 from g8r.host import Facts
 from g8r.module import AnyModule
@@ -27,6 +28,8 @@ from g8r.reference import HostReference, OutputReference, Reference, SecretRefer
 from g8r.selector import Labels
 from g8r.value import Document, Value
 
+_PROPERTIES: Final = ("name", "address", "labels", "vars")
+"""What the stack says of a host; facts it says of itself."""
 IMPLICIT: Final = ("address", "host")
 """Outputs that every task has: those of the host it is on."""
 
@@ -35,12 +38,13 @@ Kinds: TypeAlias = Callable[[str], AnyModule]
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """All that a reference may name. `placed` has the hosts of every task (`file.motd`), sorted."""
+    """All that a reference may name. `placed` has the hosts of every task (`file.motd`), sorted. What hangs on `flaws` is not known yet."""
 
     hosts: Mapping[str, ExpandedHost]
     placed: Mapping[str, tuple[str, ...]]
     vars: Document
     kinds: Kinds
+    flaws: Flaws = NONE
 
     def module(self, kind: str) -> AnyModule | None:
         try:
@@ -122,10 +126,14 @@ def check(reference: OutputReference, hosts: tuple[str, ...], place: Place, scop
     """The type of what an output reference gives on `hosts`, or why it gives nothing."""
     written = refs.text_of(reference)
     module = scope.module(reference.kind)
-    if module is None or reference.task not in scope.placed:
+    if reference.task not in scope.placed:
+        if scope.flaws.may_declare(reference.kind, reference.name):
+            return fitting.ANYTHING, None
         near = did_you_mean(reference.task, scope.placed)
         detail = f"{place.name} refers to {written}, and no task of this stack is called so.{near}"
         return fitting.ANYTHING, Missing("unknown-task", f'unknown task "{reference.task}"', detail)
+    if module is None:
+        return fitting.ANYTHING, None
     given = {**dict.fromkeys(IMPLICIT, fitting.TEXT), **fitting.outputs(module)}
     if reference.output not in given:
         detail = f"{place.name} refers to {written}. It has {', '.join(sorted(given))}.{did_you_mean(reference.output, given)}"
@@ -138,10 +146,11 @@ def check(reference: OutputReference, hosts: tuple[str, ...], place: Place, scop
 def unreachable(task: str, host: str | Labels | None, hosts: tuple[str, ...], clause: str, scope: Scope) -> Missing | None:
     """Why a known task cannot be meant by a name that is used on `hosts`: its host is unknown, or it is not on that one."""
     placed = scope.placed[task]
+    unsure = task in scope.flaws.unplaced or (scope.flaws.labels and isinstance(host, Labels))
     if isinstance(host, str) and host not in scope.hosts:
         return Missing("unknown-host", f'unknown host "{host}"', f"{clause}, and no host is called so.{did_you_mean(host, scope.hosts)}")
     wanted = matching(host, scope.hosts) if isinstance(host, Labels) else (host,) if host else hosts
-    absent = () if wanted is placed else tuple(sorted(set(wanted) - set(placed)))
+    absent = () if wanted is placed or unsure else tuple(sorted(set(wanted) - set(placed)))
     if not absent:
         return None
     more = f" (nor on {len(absent) - 1} more)" if len(absent) > 1 else ""
@@ -223,11 +232,11 @@ def known_now(reference: Reference, host: ExpandedHost | None, scope: Scope) -> 
         case VarReference(path=path):
             return _at(path, scope.vars, "vars", refs.text_of(reference))
         case HostReference(host=None):
-            return _of_host(reference, host) if host else _which_host(reference)
+            return _of_host(reference, host, scope) if host else _which_host(reference)
         case HostReference(host=str(name)):
-            return _of_host(reference, scope.hosts[name]) if name in scope.hosts else _unknown_host(reference, name, scope)
+            return _of_host(reference, scope.hosts[name], scope) if name in scope.hosts else _unknown_host(reference, name, scope)
         case HostReference(host=Labels() as labels):
-            return _of_all(reference, [_of_host(reference, scope.hosts[name]) for name in matching(labels, scope.hosts)])
+            return _of_all(reference, [_of_host(reference, scope.hosts[name], scope) for name in matching(labels, scope.hosts)])
         case OutputReference() if is_implicit(reference, scope):
             return _implicit(reference, host, scope)
         case _:
@@ -236,7 +245,9 @@ def known_now(reference: Reference, host: ExpandedHost | None, scope: Scope) -> 
 
 def _replace_text(mention: Mention, host: ExpandedHost | None, place: Place, scope: Scope) -> tuple[Value, list[Diagnostic]]:
     path = place.path(mention.at)
-    known = {reference: known_now(reference, host, scope) for reference in mention.references}
+    known = {
+        reference: reference if _is_open(reference, scope.flaws) else known_now(reference, host, scope) for reference in mention.references
+    }
     missing = [value for value in known.values() if isinstance(value, Missing)]
     if missing:
         return mention.text, [error(*one, path) for one in missing]
@@ -246,6 +257,17 @@ def _replace_text(mention: Mention, host: ExpandedHost | None, place: Place, sco
         return refs.substitute(mention.text, values.__getitem__), wrong
     except refs.InvalidReferenceError as invalid:
         return mention.text, [*wrong, error("invalid-reference", f"{place.name} cannot be written out", f"{invalid}.", path)]
+
+
+def _is_open(reference: Reference, flaws: Flaws) -> bool:
+    """Whether its value hangs on what is flawed. Of the hosts that are named, `_of_host` knows."""
+    match reference:
+        case VarReference():
+            return flaws.vars
+        case HostReference(host=Labels()) | OutputReference(host=Labels()):
+            return flaws.labels
+        case _:
+            return False
 
 
 def _in_text(reference: Reference, value: Value | Reference, path: DocumentPath) -> Diagnostic | None:
@@ -274,8 +296,10 @@ def _at(path: tuple[str, ...], values: Document, what: str, written: str) -> Val
     raise AssertionError(path)
 
 
-def _of_host(reference: HostReference, host: ExpandedHost) -> Value | Reference | Missing:
+def _of_host(reference: HostReference, host: ExpandedHost, scope: Scope) -> Value | Reference | Missing:
     first, *rest = reference.path
+    if first in _PROPERTIES and scope.flaws.blurs(host.name, first):
+        return reference
     if first == "facts" and not host.facts:
         return _later(reference, rest)
     known: Document = {"name": host.name, "address": host.address, "labels": dict(host.labels), "vars": host.vars, "facts": host.facts}
@@ -305,12 +329,14 @@ def _of_all(reference: Reference, parts: list[Value | Reference | Missing]) -> V
 
 
 def _implicit(reference: OutputReference, host: ExpandedHost | None, scope: Scope) -> Value | Reference | Missing:
-    def of(one: ExpandedHost) -> Value:
+    def of(one: ExpandedHost) -> Value | Reference:
+        if scope.flaws.blurs(one.name, "address" if reference.output == "address" else "name"):
+            return reference
         return one.address if reference.output == "address" else one.name
 
     match reference.host:
         case Labels() as labels:
-            return [of(scope.hosts[name]) for name in matching(labels, scope.hosts)]
+            return _of_all(reference, [of(scope.hosts[name]) for name in matching(labels, scope.hosts)])
         case str(name):
             return of(scope.hosts[name]) if name in scope.hosts else reference
         case None:

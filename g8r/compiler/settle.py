@@ -20,7 +20,7 @@ from g8r.compiler.expand import ExpandedHost
 from g8r.compiler.links import Written
 from g8r.compiler.references import Link, Mention, Place, Scope
 from g8r.compiler.sources import Loaded, SourceError
-from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error
+from g8r.diagnostics import Diagnostic, DocumentPath, Severity, did_you_mean, error, errors
 from g8r.module import AnyModule, Problem
 from g8r.parameters import Built, Field
 from g8r.reference import HostReference, OutputReference, Reference, SecretReference
@@ -35,7 +35,8 @@ _SHOWN: Final = 60
 class Study(msgspec.Struct, frozen=True):
     """What is to be known of a task before any host is looked at. `varies`: its params hang on the host.
 
-    `sensitive` names the params that hold a secret, or that the task says are sensitive. `broken`: settling makes no sense.
+    `sensitive` names the params that hold a secret, or that the task says are sensitive. `flawed` those that something is wrong with.
+    `broken`: it is not known what the task is, so it claims nothing and its kind does not judge it; its sound params are looked at.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class Study(msgspec.Struct, frozen=True):
     written: Written = Written()
     varies: bool = False
     broken: bool = False
+    flawed: frozenset[str] = frozenset()
     sensitive: tuple[str, ...] = ()
 
     @property
@@ -86,17 +88,21 @@ def study(task: Task, scope: Scope) -> tuple[Study | None, list[Diagnostic]]:
         params = {module.natural: task.name, **params}
     fields = _fields(module)
     diagnostics = [_unknown_param(task, name, fields, base) for name in sorted(params.keys() - fields.keys())]
+    flawed = scope.flaws.params(task) | (params.keys() - fields.keys())
+    if scope.flaws.spoils(task):
+        flawed |= params.keys() - task.params.keys()  # the name that the task gives it may be what is wrong
     mentions: list[Mention] = []
     for name, value in sorted(params.items()):
         found, wrong = references.mentions({name: value}, _place(task, name))
         mentions += found
         diagnostics += wrong
-    broken = bool(diagnostics)
+        flawed |= {name} if wrong else set()
+    broken = bool(diagnostics) or scope.flaws.spoils(task)
     found_links: list[Link] = []
     for mention in mentions:
         wrong_here = list(_check(mention, task, fields.get(str(mention.at[0])), scope))
         diagnostics += wrong_here
-        if not any(one.code in _UNREACHABLE for one in wrong_here):
+        if mention.at[0] in fields and not any(one.code in _UNREACHABLE for one in wrong_here):
             found_links += references.links(mention, _place(task, mention.at[0]), scope)
     written, wrong = links.written(task, module, scope)
     secret = {str(mention.at[0]) for mention in mentions for part in mention.references if isinstance(part, SecretReference)}
@@ -111,6 +117,7 @@ def study(task: Task, scope: Scope) -> tuple[Study | None, list[Diagnostic]]:
             written,
             varies=any(references.varies(mention, scope) for mention in mentions),
             broken=broken,
+            flawed=flawed,
             sensitive=tuple(sorted(secret | set(task.meta.sensitive))),
         ),
         [*diagnostics, *wrong],
@@ -127,6 +134,8 @@ def _check(mention: Mention, task: Task, field: Field | None, scope: Scope) -> I
     for reference in mention.references:
         part, wrong = _given(reference, task, place, path, scope)
         yield from wrong
+        if any(one.severity is Severity.ERROR for one in wrong):
+            continue
         if mention.whole:
             given = part
         elif not wrong and isinstance(reference, OutputReference):
@@ -170,15 +179,22 @@ def settle(studied: Study, host: ExpandedHost, scope: Scope, load: Load, before:
     diagnostics: list[Diagnostic] = []
     if studied.mentions:
         params, diagnostics = _replaced(studied, host, scope)
+    if studied.flawed:
+        params = {name: value for name, value in params.items() if name not in studied.flawed}
     params, loaded, wrong = _with_sources(studied, params, load)
     diagnostics += wrong
-    if studied.broken or (diagnostics and any(one.code != "json-in-text" for one in diagnostics)):
-        return Settled(studied, params), diagnostics
+    if studied.broken or (diagnostics and errors(diagnostics)):
+        told = {one.path[len(studied.path)] for one in errors(diagnostics) if one.path and len(one.path) > len(studied.path)}
+        partial = _partial({name: value for name, value in params.items() if name not in told})
+        return Settled(studied, params), [*diagnostics, *_misfits(studied, partial, host)]
     partial = _partial(params)
     try:
         built = parameters.build(studied.module, partial)
     except msgspec.ValidationError as invalid:
-        return Settled(studied, params), [*diagnostics, *_misfits(studied, partial, host, str(invalid))]
+        misfits = list(_misfits(studied, partial, host))
+        if not misfits:
+            misfits.append(error("wrong-type", f"{studied.task} has params that do not fit", f"{invalid}.", studied.path))
+        return Settled(studied, params), [*diagnostics, *misfits]
     blobs = {name: content for one in loaded.values() for name, content in one.blobs.items()}
     if any(field.known or field.source for field in _fields(studied.module).values() if field.name in built.unknown):
         return Settled(studied, params, blobs=blobs), diagnostics
@@ -231,10 +247,9 @@ def _with_sources(studied: Study, params: Document, load: Load) -> tuple[Documen
     return params, loaded, diagnostics
 
 
-def _misfits(studied: Study, partial: dict[str, Partial], host: ExpandedHost, message: str) -> Iterator[Diagnostic]:
+def _misfits(studied: Study, partial: dict[str, Partial], host: ExpandedHost) -> Iterator[Diagnostic]:
     """Which values are of a wrong type, each by its param."""
     hidden = parameters.sensitive_fields(studied.module, studied.sensitive)
-    none = True
     for name, value in sorted(partial.items()):
         field = _fields(studied.module)[name]
         if unknowns(value):
@@ -242,14 +257,12 @@ def _misfits(studied: Study, partial: dict[str, Partial], host: ExpandedHost, me
         try:
             msgspec.convert(value, field.annotation)
         except msgspec.ValidationError as invalid:
-            none = False
             written = ", ".join(mention.text for mention in studied.mentions if mention.at[0] == name)
-            origin = f'On "{host.name}", {written} is so. ' if written else ""
+            where = f'On "{host.name}", ' if host.name else ""
+            origin = f"{where}{written} is so. " if written else ""
             shown = "this value" if name in hidden else _shown(value)
             detail = f"{origin}It takes {_takes(field, field.type)} ({str(invalid).rstrip('.')})."
             yield error("wrong-type", f"{name} of {studied.task} cannot be {shown}", detail, (*studied.path, name))
-    if none:
-        yield error("wrong-type", f"{studied.task} has params that do not fit", f"{message}.", studied.path)
 
 
 def _problems(studied: Study, built: Built, loaded: dict[str, Loaded]) -> Iterator[Diagnostic]:

@@ -21,10 +21,6 @@ from g8r.plan import Plan, Step
 QUIET: Final = frozenset({"no-op", "forget"})
 """Actions that touch no host: they end by themselves once what they need has ended."""
 
-BULK: Final = 2
-"""Batches of one kind at once on a host, where the kind takes many changes together: one acts while the other one's ends are written
-down. More of them only fight for the interpreter: 2,000 files took 1.5 times longer with eight."""
-
 
 class Batch(msgspec.Struct, frozen=True):
     """Steps of one host, kind and way to act, to be performed together."""
@@ -34,11 +30,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class _Under(msgspec.Struct):
-    """A batch under way: how many of its steps have not ended, and what it counts as in bulk. A step that is tried again is in another."""
+    """A batch under way: how many of its steps have not ended. A step that is tried again is in another."""
 
     batch: Batch
     left: int
-    bulk: tuple[str, str] | None
 
 
 class Scheduler:
@@ -54,7 +49,6 @@ class Scheduler:
         self._dependents: dict[str, list[str]] = {}
         self._tainted: dict[str, str] = {}
         self._running: dict[str, _Under] = {}
-        self._bulk: dict[tuple[str, str], int] = {}
         self._busy: dict[str, int] = {}
         self._locks: dict[str, set[str]] = {}
         self._free: deque[str] = deque()
@@ -124,8 +118,6 @@ class Scheduler:
         under.left -= 1
         if under.left == 0:
             self._busy[under.batch.host] -= 1
-            if under.bulk is not None:
-                self._bulk[under.bulk] -= 1
             self._locks[under.batch.host] -= set(under.batch.steps[0].locks)
 
     def _start(self, group: deque[str]) -> list[Batch]:
@@ -134,16 +126,11 @@ class Scheduler:
         size = max(1, 1 if first.verb else self._batch_of(first.address.kind))
         held = self._locks.setdefault(host, set())
         found: list[Batch] = []
-        bulk = (host, first.address.kind) if size > 1 else None
         while group and self._busy.get(host, 0) < self._parallelism and not locks & held:
-            if bulk is not None and self._bulk.get(bulk, 0) >= BULK:
-                break
             batch = Batch(host, tuple(self.steps[group.popleft()] for _ in range(min(size, len(group)))))
             self._busy[host] = self._busy.get(host, 0) + 1
-            if bulk is not None:
-                self._bulk[bulk] = self._bulk.get(bulk, 0) + 1
             held |= locks
-            self._running |= dict.fromkeys((step.id for step in batch.steps), _Under(batch, len(batch.steps), bulk))
+            self._running |= dict.fromkeys((step.id for step in batch.steps), _Under(batch, len(batch.steps)))
             found.append(batch)
         return found
 

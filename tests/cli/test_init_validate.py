@@ -82,6 +82,36 @@ def test_all_errors_at_once_with_their_places(folder):
     assert "3 errors" in ran.err
 
 
+MIXED = """\
+{
+  name = "site",
+  hosts = { web1 = { connection = "fake", labels.role = "web" } },
+  tasks = {
+    file.conf = { on = "web9", path = "etc/x", contnt = "x", mode = 644 },
+    service.nginx = { on = { role = "web" }, runing = true, reload_on = ["file.conff"] },
+    fil.b = {},
+    file.c = { path = "/etc/c", content = "@{file.nope.checksum}" },
+  },
+}
+"""
+
+
+@pytest.mark.parametrize("command", [("validate",), ("plan",), ("apply", "--yes"), ("graph",), ("explain", "file.c")])
+def test_mistakes_of_every_sort_in_one_go(folder, command):
+    folder.write("main.ncl", MIXED)
+    ran = folder.g8r(*command)
+    assert (ran.code, ran.out) == (1, "")
+    assert [line.partition(":")[2].partition(":")[0] for line in ran.err.splitlines() if "--> main.ncl" in line] == list("55556678")
+    assert ran.err.endswith("8 errors\n")
+
+
+def test_a_ledger_verb_tells_the_mistakes_of_the_source(folder):
+    folder.write("main.ncl", MIXED)
+    ran = folder.g8r("history", "main.ncl")
+    assert ran.code == 1
+    assert "unknown kind" in ran.err
+
+
 def test_validate_compiles_too(folder):
     folder.write("main.yaml", TANGLED)
     ran = folder.g8r("validate")

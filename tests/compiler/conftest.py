@@ -1,17 +1,12 @@
 """What the tests of the language share: the toy kinds with their contracts, and both evaluators."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 import toys
+from evaluators import SHIPPED
 
 from g8r.compiler import contracts, evaluate
-
-SHIPPED = Path(evaluate.contracts_folder())
-NICKEL = os.environ.get("G8R_TEST_NICKEL") or shutil.which("nickel")
-"""The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH."""
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +28,15 @@ def embedded(monkeypatch):
 
 @pytest.fixture
 def load(toy_contracts, tmp_path, embedded):
-    """Load a stack from text; the toy kinds are known."""
+    """Load a stack from text, one without mistakes; the toy kinds are known."""
 
     def load_text(text, name="main.ncl", variables=(), **settings):
         source = tmp_path / name
         source.write_bytes(text if isinstance(text, bytes) else text.encode())
         pending = evaluate.start(source, variables, contracts=toy_contracts, kinds=toys.KINDS, **settings)
         with pending:
-            return pending.finish()
+            loaded = pending.finish()
+            loaded.reject_mistakes()
+            return loaded
 
     return load_text

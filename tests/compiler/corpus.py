@@ -138,6 +138,21 @@ BAD = {
     ),
 }
 
+BAD |= {
+    "lifecycle by reference": (
+        F % 'lifecycle.prevent_destroy = "@{vars.a}"',
+        ["reference-misplaced tasks.file.a.lifecycle.prevent_destroy"],
+    ),
+    "retry by reference": (F % 'retry.attempts = "@{vars.a}"', ["reference-misplaced tasks.file.a.retry.attempts"]),
+    "needs by reference": (F % 'needs = "@{vars.a}"', ["reference-misplaced tasks.file.a.needs"]),
+    "a need by reference": (F % 'needs = ["@{vars.a}"]', ["reference-misplaced tasks.file.a.needs[0]"]),
+    "labels by reference": (T % 'hosts.a.labels = "@{vars.a}"', ["reference-misplaced hosts.a.labels"]),
+    "host by reference": (T % 'hosts.a = "@{vars.a}"', ["reference-misplaced hosts.a"]),
+    "hosts by reference": (T % 'hosts = "@{vars.a}"', ["reference-misplaced hosts"]),
+    "group by reference": (T % 'groups.a = "@{vars.a}"', ["reference-misplaced groups.a"]),
+    "vars by reference": (T % 'vars = "@{vars.a}"', ["reference-misplaced vars"]),
+    "outputs by reference": (T % 'outputs = "@{vars.a}"', ["reference-misplaced outputs"]),
+}
 GRAMMAR = {
     "task name": ('{ name = "s", tasks.file."a b".path = "/a" }', ["invalid-name tasks.file.a b"]),
     "host name": (T % "hosts.WEB = {}", ["invalid-name hosts.WEB"]),
@@ -147,6 +162,10 @@ GRAMMAR = {
     "ignore what is not there": (F % 'lifecycle.ignore_changes = ["moode"]', ["unknown-param tasks.file.a.lifecycle.ignore_changes[0]"]),
     "sensitive what is not there": (F % 'sensitive = ["contnt"]', ["unknown-param tasks.file.a.sensitive[0]"]),
     "sensitive a number": (F % "sensitive = 3", ["wrong-type tasks.file.a.sensitive"]),
+    "timeout by reference": (F % 'timeout = "@{vars.a}"', ["reference-misplaced tasks.file.a.timeout"]),
+    "on by reference": (F % 'on = "@{vars.a}"', ["reference-misplaced tasks.file.a.on"]),
+    "connection by reference": (T % 'hosts.a.connection = "@{vars.a}"', ["reference-misplaced hosts.a.connection"]),
+    "label by reference": (T % 'hosts.a.labels.b = "x@{vars.a}"', ["reference-misplaced hosts.a.labels.b"]),
     "path from an output": ('{ name = "s", tasks.file.a.path = "@{file.b.path}" }', ["must-be-known tasks.file.a.path"]),
     "path from a secret": ('{ name = "s", tasks.file.a.path = "/@{secret.a}" }', ["must-be-known tasks.file.a.path"]),
 }

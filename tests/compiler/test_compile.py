@@ -102,6 +102,10 @@ def test_kinds_and_params_that_do_not_exist_are_told() -> None:
     assert found.graph.tasks == {}
 
 
+def test_a_reference_that_means_nothing_is_told_once() -> None:
+    assert only(compiled(a_file("a", "@{file.nope.path}"))).code == "unknown-task"
+
+
 def test_a_missing_param_is_told_at_the_task() -> None:
     assert only(compiled(task("file.a", {}))).path == ("tasks", "file", "a")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import corpus
 import pytest
 import toys
-from conftest import NICKEL
+from evaluators import NICKEL
 
 from g8r.compiler import evaluate, evaluator
 from g8r.compiler.evaluator import Died, Limits, Reported
@@ -61,7 +61,7 @@ def test_nickel(load):
     assert [str(task) for task in loaded.stack.tasks] == ["file.conf"]
     assert loaded.stack.tasks[0].params == {"path": "/etc/dev", "content": "80", "mode": "0644"}
     assert loaded.document["name"] == "site"
-    assert loaded.warnings == ()
+    assert loaded.diagnostics == ()
 
 
 @pytest.mark.parametrize(
@@ -446,8 +446,8 @@ class TestCache:
     def test_errors_are_not_kept(self, toy_contracts, tmp_path, embedded):
         source, cache = tmp_path / "main.ncl", tmp_path / "cache"
         source.write_text('{ name = "s", tasks = 3 }')
-        with pytest.raises(RejectedError):
-            self.start(toy_contracts, source, cache)
+        loaded, _ = self.start(toy_contracts, source, cache)
+        assert [diagnostic.code for diagnostic in loaded.diagnostics] == ["wrong-type"]
         assert not cache.exists()
 
     def test_at_most_32_entries(self, toy_contracts, tmp_path, embedded):

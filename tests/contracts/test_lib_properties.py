@@ -230,7 +230,14 @@ def test_git_refs(prober, values):
 
 
 @MANY
-@given(batch(st.builds("{:04}-{:02}-{:02}".format, st.integers(1, 9999), st.integers(0, 13), st.integers(0, 32))))
+@given(
+    batch(
+        st.one_of(
+            st.builds("{:04}-{:02}-{:02}".format, st.integers(1, 9999), st.integers(0, 13), st.integers(0, 32)),
+            st.integers(1, 99).map("{}00-02-29".format).map(lambda text: text.zfill(10)),
+        )
+    )
+)
 def test_dates(prober, values):
     agrees(prober, "time.ISODate", values, works(dt.date.fromisoformat))
     agrees(prober, "time.Timestamp", [f"{value}T10:00:00Z" for value in values], lambda text: works(dt.date.fromisoformat)(text[:10]))

@@ -87,8 +87,8 @@ def compiled(folder: Path, block: Block, text: str) -> list[str]:
     (folder / "site.conf.j2").write_text("listen {{ port }};\n")
     try:
         with evaluate.start(folder / name).finish() as loaded:
-            made = compile_stack(loaded.stack, {}, folder_reader(folder))
-            return [found.summary for found in (*loaded.warnings, *made.diagnostics)]
+            made = compile_stack(loaded.stack, {}, folder_reader(folder), mistakes=loaded.diagnostics)
+            return [found.summary for found in made.diagnostics]
     except RejectedError as rejected:
         return [found.summary for found in rejected.diagnostics]
 
@@ -109,8 +109,8 @@ def test_every_stack_that_is_shown_is_whole() -> None:
 def test_an_example_compiles_without_a_word(example: Path, monkeypatch) -> None:
     monkeypatch.setenv("G8R_NICKEL", "embedded")
     with evaluate.start(example).finish() as loaded:
-        made = compile_stack(loaded.stack, {}, folder_reader(example.parent))
-        assert [found.summary for found in (*loaded.warnings, *made.diagnostics)] == []
+        made = compile_stack(loaded.stack, {}, folder_reader(example.parent), mistakes=loaded.diagnostics)
+        assert [found.summary for found in made.diagnostics] == []
 
 
 # ---- commands ------------------------------------------------------------------------------------------------------------------

@@ -51,12 +51,15 @@ class Nowhere:
 class FakeLoaded:
     def __init__(self, document: Any) -> None:
         decoded = decode(document)
-        if decoded.stack is None:
+        if decoded.diagnostics:
             raise RejectedError(decoded.diagnostics)
         self.stack = decoded.stack
         self.config_digest = digest(canonical(document))
-        self.warnings = decoded.diagnostics
+        self.diagnostics = decoded.diagnostics
         self.locator = Nowhere()
+
+    def located(self, found: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(found)
 
 
 class FleetSession(Session):
@@ -86,9 +89,6 @@ class FleetSession(Session):
             sync=lambda _paths: None,
             abort=lambda: None,
         )
-
-    def located(self, found: Sequence[Any], loaded: Any) -> tuple[Any, ...]:
-        return tuple(found)
 
 
 class InlineTransport:

@@ -435,3 +435,10 @@ def test_S_lock_a_writer_that_lost_its_lease_writes_nothing_more() -> None:
         fleet.apply(plan)
     assert fleet.state().resources == {}
     assert fleet.text("/etc/b") is None
+
+
+def test_S_prune_a_directory_where_a_home_was_is_no_heir_of_the_user() -> None:
+    fleet = Fleet()
+    fleet.apply(fleet.plan(site({"user": {"deploy": {"home": "/srv/deploy"}}})))
+    plan = fleet.plan(site({"directory": {"home": {"path": "/srv/deploy"}}}))
+    assert step(plan, "localhost/user.deploy!deploy").wish == "destroy"

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-NOBODY = 65534
+from nobody import become_nobody
 
 
 @pytest.fixture
@@ -45,9 +44,3 @@ def _as_nobody(act: Callable[[], object]) -> str:
         said = stream.read().decode()
     os.waitpid(child, 0)
     return said
-
-
-def become_nobody() -> None:
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)

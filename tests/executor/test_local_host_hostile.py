@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import NOBODY, become_nobody
+from nobody import NOBODY, become_nobody
 
 from g8r.executor.fake_host import FakeHost
 from g8r.executor.local_host import LocalHost
