@@ -4,10 +4,6 @@
 apt to where the case wants them, `calls` is the log, `snapshot` tells whether anything changed, `killed_at` ends the process before a call.
 """
 
-<<<<<<< HEAD
-=======
-# Paths are text here, as the Host port has them.
->>>>>>> main
 from __future__ import annotations
 
 import contextlib

@@ -5,10 +5,6 @@ same words, hold for the fake apt and the real one, with no network. `take_the_p
 call (`apt.install`, `systemd.start`, ...) at the real programs.
 """
 
-<<<<<<< HEAD
-=======
-# Paths are text here, as the Host port has them.
->>>>>>> main
 from __future__ import annotations
 
 import hashlib

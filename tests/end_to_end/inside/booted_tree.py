@@ -4,10 +4,6 @@
 the next case the machine that the last one got. Files, owners, modes, contents, packages and units count; times only where asked.
 """
 
-<<<<<<< HEAD
-=======
-# Paths are text here, as the Host port has them.
->>>>>>> main
 from __future__ import annotations
 
 import hashlib

@@ -4,10 +4,6 @@ Argument: a file with a JSON list of [law, case]; those are told, each as one JS
 of `booted_laws.tests()`. `wrong` is empty, or what broke.
 """
 
-<<<<<<< HEAD
-=======
-# Paths are text here, as the Host port has them.
->>>>>>> main
 from __future__ import annotations
 
 import contextlib
