@@ -2,7 +2,9 @@
 
 A step may start as soon as what it `needs` has succeeded, what it comes `after` has ended, its locks are free (taken all at once), and
 its host has a place. There are no barriers between hosts. What needs a step that did not succeed is skipped, and says because of
-which one. Steps of one kind on one host that are ready together are given out together, up to the kind's batch.
+which one. Steps of one kind on one host that are ready together are given out together, up to the kind's batch; of a kind that takes
+many together, one batch at a time: several at once only fight for the interpreter (2,000 files, a quiet machine, medians: 1.5 s for the
+whole apply with one, 1.9 s with ten).
 
 The scheduler is the one noun here that changes; its owner is a single thread.
 """
@@ -36,6 +38,10 @@ class _Under(msgspec.Struct):
     left: int
 
 
+def _bulk_of(batch: Batch) -> tuple[str, str]:
+    return batch.host, batch.steps[0].address.kind
+
+
 class Scheduler:
     """Drive it with `ready` and `end`; it is finished when `waiting` is 0 and nothing runs."""
 
@@ -51,6 +57,7 @@ class Scheduler:
         self._running: dict[str, _Under] = {}
         self._busy: dict[str, int] = {}
         self._locks: dict[str, set[str]] = {}
+        self._bulk: set[tuple[str, str]] = set()
         self._free: deque[str] = deque()
         self._groups: dict[tuple[object, ...], deque[str]] = {}
         self._log: list[str] = []
@@ -117,6 +124,7 @@ class Scheduler:
         under = self._running.pop(identifier)
         under.left -= 1
         if under.left == 0:
+            self._bulk.discard(_bulk_of(under.batch))
             self._busy[under.batch.host] -= 1
             self._locks[under.batch.host] -= set(under.batch.steps[0].locks)
 
@@ -127,9 +135,13 @@ class Scheduler:
         held = self._locks.setdefault(host, set())
         found: list[Batch] = []
         while group and self._busy.get(host, 0) < self._parallelism and not locks & held:
+            if size > 1 and (host, first.address.kind) in self._bulk:
+                break
             batch = Batch(host, tuple(self.steps[group.popleft()] for _ in range(min(size, len(group)))))
             self._busy[host] = self._busy.get(host, 0) + 1
             held |= locks
+            if size > 1:
+                self._bulk.add(_bulk_of(batch))
             self._running |= dict.fromkeys((step.id for step in batch.steps), _Under(batch, len(batch.steps)))
             found.append(batch)
         return found

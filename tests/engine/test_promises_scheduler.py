@@ -6,6 +6,7 @@ import random
 from collections import Counter
 
 import msgspec
+from fleet import Fleet, site
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -235,3 +236,15 @@ def test_A_graph_a_retried_member_of_a_batch_leaves_the_places_of_the_others_alo
 def _plain(kind: str, index: int) -> Step:
     address = Address("a", kind, f"s{index}")
     return Step(str(address), address, str(index), "create", "change", Reason("new"), 1)
+
+
+def test_A_graph_a_kind_that_takes_many_together_runs_one_batch_at_a_time() -> None:
+    plan = Fleet().plan(site({"file": {f"f{number}": {"path": f"/etc/f{number}"} for number in range(10)}}))
+    scheduler = Scheduler(plan, lambda _kind: 4, parallelism=10)
+    (first,) = scheduler.ready()
+    assert len(first.steps) == 4
+    assert scheduler.ready() == []
+    for step in first.steps:
+        scheduler.end(step.id, Changed())
+    (second,) = scheduler.ready()
+    assert not {step.id for step in first.steps} & {step.id for step in second.steps}
