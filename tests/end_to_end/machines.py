@@ -109,11 +109,8 @@ class Machine:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             entry = tarfile.TarInfo(Path(path).name)
-            entry.size, entry.mode, entry.mtime = (
-                len(content),
-                mode,
-                time.time(),
-            )  # to the microsecond: systemd tells by it whether a unit has changed
+            entry.size, entry.mode = len(content), mode
+            entry.mtime = time.time()  # to the microsecond: systemd tells by it whether a unit has changed
             archive.addfile(entry, io.BytesIO(content))
         self._unpack(packed.getvalue(), str(Path(path).parent))
 
