@@ -1,9 +1,16 @@
 """What tests share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines differ in speed, so no example has a deadline. In CI the same examples run every time: what a property finds by chance is found
+# at a developer's desk, and a landing does not hang on dice.
+settings.register_profile("g8r", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("g8r")
 
 GOLDEN = Path(__file__).parent / "golden"
 
