@@ -12,7 +12,7 @@ from g8r.compiler.evaluator import Evaluated, Limits
 from g8r.compiler.nickel_text import string
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
-NICKEL = os.environ.get("G8R_TEST_NICKEL") or shutil.which("nickel")
+NICKEL = shutil.which(os.environ.get("G8R_TEST_NICKEL") or "nickel") or shutil.which("nickel")
 """The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH."""
 PROBE = """
 std.contract.custom (fun label probes =>
