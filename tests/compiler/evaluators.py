@@ -8,4 +8,4 @@ from g8r.compiler import evaluate
 
 SHIPPED = Path(evaluate.contracts_folder())
 NICKEL = shutil.which(os.environ.get("G8R_TEST_NICKEL") or "nickel") or shutil.which("nickel")
-"""The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH. None where there is none: `make test` builds it if it can."""
+"""The nickel command to test with; `G8R_TEST_NICKEL` names one that is not on PATH. None where there is none."""
