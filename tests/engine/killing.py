@@ -7,10 +7,15 @@ reads what it says and kills it (SIGKILL) at a random moment. Then, with what th
 - no command that must not run twice has run twice, and none that was announced as done has not run;
 - a plan can be made, and the applies that follow converge: the files hold what they should, and the next plan is empty, save commands
   in doubt, which are named as such.
+
+What the killed one had started lives on (a command is not stopped by the death of who started it); the parent adopts it and waits for its
+end before it looks, since what is written later would be taken for what a later apply did.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import random
@@ -49,6 +54,7 @@ from g8r.state import State
 FILES = 6
 COMMANDS = 4
 KILLS_IN_A_ROW = 3
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class BrokenError(Exception):
@@ -150,6 +156,7 @@ class Killer:
                 killed = True
                 _, status = os.waitpid(pid, 0)  # what it started may hold the pipe open for a moment: wait for it alone
                 self.drain(reading, said)
+                self.outlive()
                 break
             if time.monotonic() - started > 60:
                 os.kill(pid, signal.SIGKILL)
@@ -160,6 +167,12 @@ class Killer:
         said.code = os.waitstatus_to_exitcode(status)
         said.errors = (self.folder / "stderr").read_bytes()
         return said
+
+    def outlive(self) -> None:
+        """Wait for the end of all that the killed one had started, and left to us."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
     def drain(self, reading: int, said: Said) -> None:
         os.set_blocking(reading, False)
@@ -327,7 +340,14 @@ class Killer:
             raise BrokenError(f"{name} holds {path.read_text() if path.exists() else None!r}, not {content!r}")
 
 
+def adopt_orphans() -> None:
+    """Become the parent of what a killed child leaves behind: prctl(2), PR_SET_CHILD_SUBREAPER."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
 def main() -> int:
+    adopt_orphans()
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     for kind in ("file", "directory", "line", "command"):
         modules.load(kind)
