@@ -1,7 +1,7 @@
 """From a source to a checked Stack. The only place, beside `locate`, that has Nickel started.
 
     with evaluate.start(source, variables, files) as pending:
-        import networkx                # 0.15 s that the child works in, too
+        import ...                     # what is needed later is imported while the child works
         loaded = pending.finish()
 
 A source in Nickel is evaluated under the contract of stacks. YAML, JSON and TOML are read here, and go through the same contract
@@ -147,6 +147,11 @@ class Pending:
             work.begin(self._cache)
         except RejectedError as rejected:
             self._rejected = rejected
+
+    @property
+    def working(self) -> bool:
+        """Whether a child works, so that what the caller does meanwhile takes no time."""
+        return self._rejected is None and self._work is not None and not self._work.known
 
     def finish(self) -> Loaded:
         """The stack, with its mistakes. Raises RejectedError where it cannot be evaluated, and where what it gives is no stack."""

@@ -41,6 +41,11 @@ class NickelStack:
         if self._kept is None or self._kept.content is None:
             self._session.evaluator().submit(self._expression)
 
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
+
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
@@ -110,6 +115,11 @@ class PlainStack:
         self._document = overrides.apply(_filled(written), self._overrides)
         path = evaluator.write("document.json", msgspec.json.encode(self._document))
         evaluator.submit(self._session.under_contract(f"(import {string(path)})"))
+
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
 
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
