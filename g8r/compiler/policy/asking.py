@@ -67,9 +67,9 @@ def _ask_file(
     file: Path, inputs: Inputs, contracts: Path, import_paths: tuple[Path, ...], limits: Limits, kinds: Mapping[str, AnyModule]
 ) -> Answers:
     try:
-        source = sources.of(file)
-        if source.language != "nickel":
+        if file.suffix.lower() != ".ncl":
             raise reject("policy-file", f"{file} is no policy file", "Policies are written in Nickel, in a file that ends in .ncl.")
+        source = sources.of(file)
         session = Session(source, contracts, import_paths, limits)
         session.read(source.path)
         session.check_text()

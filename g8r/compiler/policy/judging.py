@@ -51,7 +51,7 @@ def judge(answers: Answers, stack: Stack, today: str) -> tuple[Diagnostic, ...]:
     used = {grant.path for case in cases for grant in (case.valid, case.ended) if grant is not None}
     idle = [grant for grant in grants if grant.path not in used]
     declared = {str(task) for task in stack.tasks}
-    told = [_exempt(case) if case.valid else _broken(case, declared) for case in cases]
+    told = [_exempt(case, declared) if case.valid else _broken(case, declared) for case in cases]
     return (*answers.diagnostics, *told, *_useless(idle, answers, today))
 
 
@@ -97,16 +97,16 @@ def _broken(case: _Case, declared: set[str]) -> Diagnostic:
         related.append(Related("the exemption that has ended", case.ended.path))
     severity = Severity.ERROR if policy.level == "mandatory" else Severity.WARNING
     summary = f'{_who(case)} breaks the policy "{policy.name}"'
-    return Diagnostic(severity, BROKEN, summary, "\n".join(lines), _path(violation), None, tuple(related), policy.name)
+    return Diagnostic(severity, BROKEN, summary, "\n".join(lines), _path(violation, declared), None, tuple(related), policy.name)
 
 
-def _exempt(case: _Case) -> Diagnostic:
+def _exempt(case: _Case, declared: set[str]) -> Diagnostic:
     assert case.valid is not None  # noqa: S101 the caller has looked
     granted = case.valid.exemption
     summary = f'{_who(case)} breaks the policy "{case.policy.name}", and is exempt until {granted.until}'
     detail = "\n".join([f"The reason given: {granted.reason}", *_what(case)])
     related = (Related("the exemption", case.valid.path),)
-    return Diagnostic(Severity.WARNING, EXEMPT, summary, detail, _path(case.violation), None, related, case.policy.name)
+    return Diagnostic(Severity.WARNING, EXEMPT, summary, detail, _path(case.violation, declared), None, related, case.policy.name)
 
 
 def _what(case: _Case) -> Iterator[str]:
@@ -134,12 +134,13 @@ def _who(case: _Case) -> str:
     return violation.task + (f" (and {more} more hosts)" if more > 1 else " (and one more host)" if more == 1 else "")
 
 
-def _path(violation: Violation) -> DocumentPath:
-    """Where in the stack it is: for what is of the whole, where the stack says its name."""
+def _path(violation: Violation, declared: set[str]) -> DocumentPath:
+    """Where in the stack it is. What is of the whole, or of a task that is gone, is where the stack says its name."""
     if violation.task is None:
         return violation.field or ("name",)
-    kind, _, name = _without_host(violation.task).partition(".")
-    return ("tasks", kind, name, *violation.field)
+    task = _without_host(violation.task)
+    kind, _, name = task.partition(".")
+    return ("tasks", kind, name, *violation.field) if task in declared else ("name",)
 
 
 def _useless(idle: Iterable[_Grant], answers: Answers, today: str) -> Iterator[Diagnostic]:
