@@ -11,8 +11,8 @@ Decided here:
 
 - A policy takes one of four forms. `check` (all of the input, a list of violations) and `each` (one task or change, true or what is
   wrong) are predicates; `contract` (all of the input) and `params.KIND` (a task's params) are Nickel's own contracts. Nickel cannot go
-  on after a contract has failed, so for `params` it is asked again without the task that failed, and a `contract` tells its first
-  violation only. Where the value stands in the input, and so in the stack, is read from Nickel's report.
+  on after a contract has failed, so for `params` it is asked again without the task that failed, and a `contract` tells one violation
+  only. Where the value stands in the input, and so in the stack, is read from Nickel's report.
 - All policies of a file are asked in one evaluation. Only if that fails, each is asked alone: the one that fails is an error with
   its line, and hides no other. That it is advisory does not make it less of one: nobody knows what it would have found.
 - A policy that names a kind which is not there is an error, too: it would look at nothing, and be green for ever.

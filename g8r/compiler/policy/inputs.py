@@ -85,7 +85,7 @@ def _task(task: Task, hosts: tuple[str, ...], stack: Stack, kinds: Kinds) -> Doc
     hidden = parameters.sensitive_fields(module, meta.sensitive)
     params: Document = {}
     for field in parameters.fields(module):
-        value = _with_vars(task.params.get(field.name, field.default), stack.vars)
+        value = _with_vars(task.params[field.name], stack.vars) if field.name in task.params else _plain(field.default)
         params[field.name] = masked(value) if field.name in hidden else value
     return {
         "address": str(task),
@@ -106,6 +106,12 @@ def _task(task: Task, hosts: tuple[str, ...], stack: Stack, kinds: Kinds) -> Doc
         "sensitive": [*sorted(hidden)],
         "become": meta.become,
     }
+
+
+def _plain(default: Value) -> Value:
+    """A default as JSON has it: those of Params may be tuples."""
+    plain: Value = msgspec.json.decode(msgspec.json.encode(default))
+    return plain
 
 
 def masked(value: Value) -> Value:
