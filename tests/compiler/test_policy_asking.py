@@ -155,10 +155,19 @@ def test_params_are_asked_on_the_chosen_hosts(ask):
 
 def test_params_of_which_nickel_does_not_show_the_place_are_found_all_the_same(ask):
     """A record that a contract was merged with has no place, so the tasks are tried."""
-    answers = ask(policy("params = { file = { nothing | String, .. }, service = { name | String, .. } }"))
-    assert [(task, message) for task, _, message in found(answers)] == [
-        (f"file.{name}", "missing definition for `nothing`") for name in "abc"
+    tasks = [
+        {**TASKS[0], "address": f"command.{name}", "kind": "command", "params": {"name": name, "env": env}}
+        for name, env in {"a": {"HOME": "/"}, "b": {"X": "1"}, "c": {"HOME": "/"}, "d": {}}.items()
     ]
+    answers = ask(policy("params.command = { env = { HOME | String, .. }, .. }"), stack={**STACK, "tasks": tasks})
+    assert found(answers) == [(f"command.{name}", (), "missing definition for `HOME`") for name in "bd"]
+
+
+def test_a_contract_that_fails_itself_is_no_violation(ask):
+    answers = ask(policy("params.file = { mode | std.contract.from_predicate (fun mode => std.string.length 3 > 2), .. }"))
+    ((told, _, line, _),) = failures(answers)
+    assert told.startswith('the policy "p" fails: contract broken by the caller of `length`')
+    assert (line, answers.policies) == (1, ())
 
 
 def test_params_stop_somewhere(ask, monkeypatch):
