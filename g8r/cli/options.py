@@ -122,6 +122,12 @@ def planning_options(function: F) -> F:
     return _all(function, _PLANNING)
 
 
+def policy_option(function: F) -> F:
+    return click.option(
+        "--policy", "policies", multiple=True, type=_FILE, metavar="FILE", help="Check these policies, too; may be repeated."
+    )(function)
+
+
 def parallelism_option(function: F) -> F:
     return click.option(
         "--parallelism", default=10, show_default=True, type=click.IntRange(1, 1000), metavar="N", help="Steps at once on each host."

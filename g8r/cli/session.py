@@ -44,6 +44,7 @@ class Choice(msgspec.Struct, frozen=True):
     variables: tuple[tuple[str, str], ...] = ()
     variable_files: tuple[Path, ...] = ()
     import_paths: tuple[Path, ...] = ()
+    policies: tuple[Path, ...] = ()
     workspace: str = "default"
     state: Path | None = None
     on: str | None = None

@@ -70,6 +70,11 @@ class Loaded:
     def source(self) -> Source:
         return self._session.source
 
+    @property
+    def contracts(self) -> Path:
+        """Where the contracts are that it was checked with."""
+        return self._session.contracts
+
     def reject_mistakes(self) -> None:
         """Raises RejectedError where there are any."""
         if errors(self.diagnostics):
