@@ -18,6 +18,7 @@ import g8r
 COMMANDS: Final = {
     "init": "a commented starter stack that plans cleanly",
     "validate": "check a stack: all errors, each with its line",
+    "test": "run the tests beside a stack, on fake hosts",
     "plan": "show what would change, and why",
     "show": "show a saved plan again",
     "apply": "make the machine as the stack says",
