@@ -270,7 +270,13 @@ class Session:
         state = self.state(loaded.stack.name)
         selection = self.selection(compiled, state)
         planned: Planned = make_plan(
-            subject(compiled, loaded.config_digest, connections), state, agents, self._request(compiled, selection), stamp(), modules.load, self.seal
+            subject(compiled, loaded.config_digest, connections),
+            state,
+            agents,
+            self._request(compiled, selection),
+            stamp(),
+            modules.load,
+            self.seal,
         )
         if errors(planned.diagnostics):
             raise RejectedError(loaded.located((*found, *planned.diagnostics)))

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Show long differences whole.")
 @options.json_option
 @click.option(
-    "--import-path", "import_paths", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help="Where Nickel imports are looked for, too."
+    "--import-path",
+    "import_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where Nickel imports are looked for, too.",
 )
 def command(  # noqa: PLR0913 click's
     *, source: Path, name: str | None, update: bool, ci: bool, junit: Path | None, full: bool, as_json: bool, import_paths: tuple[Path, ...]
@@ -87,7 +92,8 @@ def _here(file: FileResult) -> FileResult:
     path = Path(file.file)
     shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file.file
     results = tuple(
-        msgspec.structs.replace(each, failures=tuple(map(_failure_here, each.failures)), span=places.here(each.span)) for each in file.results
+        msgspec.structs.replace(each, failures=tuple(map(_failure_here, each.failures)), span=places.here(each.span))
+        for each in file.results
     )
     return msgspec.structs.replace(file, file=shown, results=results, broken=places.told(file.broken))
 

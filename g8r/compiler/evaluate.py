@@ -113,7 +113,7 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
 class Pending:
     """An evaluation under way."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 the settings of one evaluation
+    def __init__(
         self,
         session: Session,
         variables: Sequence[tuple[str, str]],

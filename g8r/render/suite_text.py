@@ -78,6 +78,8 @@ def _difference(expected: str, got: str, palette: Palette, *, full: bool) -> Ite
         yield f"expected {style.value_text(expected, full=True)}"
         yield f"got      {style.value_text(got, full=True)}"
         return
+    if sum(line.startswith("@@") for line in lines) == 1:  # where in the text says nothing where there is one place
+        lines = [line for line in lines if not line.startswith("@@")]
     yield palette.paint("faint", "- expected, + got")
     shown = lines if full else lines[:DIFF_LINES]
     for line in shown:

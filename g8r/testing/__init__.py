@@ -11,11 +11,11 @@ Where it differs from the tools that it was learned from (terraform test, helm-u
 
 - Exact and partial are two words, not a flag: `tasks` and `changes` are all there is, `has` and `plan` what is named. So a reader sees
   which of the two is meant, and `changes = {}` says what everybody wants to say: nothing to do.
-- Content is a text, or a record `{ contains, lacks, matches }`, and not a tag `'Contains "..."`: Nickel cannot export a tag with a value,
-  a record is completed by editors, and it can ask several things at once.
-- A task is named as for `--target`: without a host it is meant on every host that has it, so that one test does for one host and for a fleet.
-- A fresh fake Debian is the world that nobody has to describe. apt can get whatever the stack installs, and a package brings the
-  service of its name: what is only there to make the engine go on need not be written down.
+- Content is a text, or a record `{ contains, lacks, matches }`, and not a tag `'Contains "..."`: Nickel cannot export a tag with a
+  value, a record is completed by editors, and it can ask several things at once.
+- A task is named as for `--target`: without a host it is meant on every host that has it, so one test does for one host and a fleet.
+- A fresh fake Debian is the world that nobody has to describe. apt can get whatever the stack installs, and a package brings the service
+  of its name: what is only there to make the engine go on need not be written down.
 - `applied` puts the stack there first, as the engine does it, with its ledger: for what happens on a change, such as a reload or a
   removal. A world described by hand has no ledger, so what is there in it is adopted.
 - An expectation that can never fail is a mistake: a test without any, tasks of unknown kinds, a pattern of the content that is no regex.

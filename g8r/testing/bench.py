@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -141,7 +141,7 @@ def _known_hosts(name: str, hosts: Sequence[str]) -> str:
 
 
 def _compiled(wanted: Wanted, hosts: Document | None, given: Given, machines: dict[str, FakeHost], loads: Loads) -> Compiled:
-    facts: Document = {name: msgspec.to_builtins(machine.facts()) for name, machine in machines.items()}
+    facts: dict[str, Document] = {name: msgspec.to_builtins(machine.facts()) for name, machine in machines.items()}
     compiled = loads.compile(wanted, hosts, facts, given)
     for name, catalog in compiled.graph.catalogs().items():
         if name in machines:
@@ -156,12 +156,12 @@ def _apply_before(case: Case, stage: Stage, compiled: Compiled, loads: Loads) ->
     try:
         given = loads.given(case.before, case.test.hosts)
         earlier = _compiled(case.before, case.test.hosts, given, stage.hosts, loads)
-        wrong = errors(earlier.diagnostics)
-        if wrong:
-            raise RejectedError(given.loaded.located(wrong))
-        planned = stage.plan(earlier)
     except RejectedError as rejected:
-        raise _MisuseError([Failure(at, "what is to be applied before has errors", diagnostics=rejected.diagnostics)]) from rejected
+        raise _MisuseError([_before_has_errors(at, rejected.diagnostics)]) from rejected
+    wrong = errors(earlier.diagnostics)
+    if wrong:
+        raise _MisuseError([_before_has_errors(at, given.loaded.located(wrong))])
+    planned = stage.plan(earlier)
     if earlier.stack.name != compiled.stack.name:
         detail = "Another stack has another ledger: nothing of it would be changed or removed. Give both the same name."
         raise _MisuseError([Failure(at, f'it is the stack "{earlier.stack.name}", and not "{compiled.stack.name}"', detail)])
@@ -169,6 +169,10 @@ def _apply_before(case: Case, stage: Stage, compiled: Compiled, loads: Loads) ->
     failed = list(compare.unfinished(planned.plan, run))
     if failed:
         raise _MisuseError([msgspec.structs.replace(failure, at=at, summary=f"before: {failure.summary}") for failure in failed])
+
+
+def _before_has_errors(at: DocumentPath, found: Sequence[Diagnostic]) -> Failure:
+    return Failure(at, "what is to be applied before has errors", diagnostics=tuple(found))
 
 
 class _Once:
@@ -210,7 +214,7 @@ class _Once:
                 return Text(None, f"There is no {path} on {host} in the end")
             target = path
             while (link := machine.stat(target)) is not None and link.target is not None:
-                target = str(Path(target).parent / link.target)
+                target = posixpath.join(posixpath.dirname(target), link.target)
             return Text(machine.read(target).decode("utf-8", "replace"), secret=secret)
         except HostError as refused:
             return Text(None, f"{refused}")

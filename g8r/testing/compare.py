@@ -83,9 +83,11 @@ def _tasks(expect: Expect, seen: Seen) -> Iterator[Failure]:
         more = sorted(_short(address, expect.tasks) for address in seen.tasks.keys() - meant)
         if missing or more:
             same = sorted(wanted - missing)
-            parts = [*([f"without {_some(sorted(missing))}"] if missing else []), *([f"with {_some(sorted(set(more)))}"] if more else [])]
+            parts = [
+                f"{words}: {_some(names)}" for words, names in (("missing", sorted(missing)), ("not expected", sorted(set(more)))) if names
+            ]
             expected, got = _lines(wanted), _lines([*same, *more])
-            yield Failure(("tasks",), f"the stack has other tasks: {', and '.join(parts)}", expected=expected, got=got)
+            yield Failure(("tasks",), f"the tasks are not as expected; {'; '.join(parts)}", expected=expected, got=got)
     for number, pattern in enumerate(expect.has):
         if not seen.matching(pattern):
             yield _missing(("has", number), pattern, seen)
@@ -136,9 +138,9 @@ def differences(expected: Value, got: Value, at: DocumentPath) -> Iterator[tuple
 
 def _different(at: DocumentPath, what: str, expected: Value, got: Value, *, secret: bool = False) -> Failure:
     if secret:
-        return Failure(at, f"{what} is another", f"It is sensitive, so it is not shown: {MASK}.")
+        return Failure(at, f"{what} is not as expected", f"It is sensitive, so it is not shown: {MASK}.")
     if isinstance(expected, str) and isinstance(got, str) and "\n" in expected + got:
-        return Failure(at, f"{what} is another text", expected=expected, got=got)
+        return Failure(at, f"{what} is not as expected", expected=expected, got=got)
     return Failure(at, f"{what} is {_shown(got)}", f"Expected {_shown(expected)}.")
 
 
@@ -257,7 +259,7 @@ def _contents(expect: Expect, seen: Seen) -> Iterator[Failure]:
 
 def _whole(at: DocumentPath, address: Address, wanted: str, text: str, *, secret: bool) -> Iterator[Failure]:
     if wanted != text:
-        what = f"the content of {address} is another"
+        what = f"the content of {address} is not as expected"
         hidden = f"It is sensitive, so it is not shown: {MASK}."
         yield Failure(at, what, hidden) if secret else Failure(at, what, expected=wanted, got=text)
 
@@ -314,7 +316,7 @@ def _pending(plan: Plan) -> list[Step]:
 def _advice(failed: Sequence[str]) -> Iterator[str]:
     """What to say to the test where its world lacks something that a real host would have."""
     text = "\n".join(failed)
-    if "there is no program" in text:
+    if "has no program" in text:
         yield "The fake host has few programs: say what they do with world.HOST.programs.NAME = {}."
     if "not found" in text and ".service" in text:
         yield "No package of the fake host brings this unit: say which does with world.HOST.available.NAME.units, or world.HOST.services."

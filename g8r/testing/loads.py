@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -97,7 +97,7 @@ class Loads:
             stack, mistakes = decoded.stack, decoded.diagnostics
         return Given(stack, mistakes, loaded, wanted.stack.parent)
 
-    def compile(self, wanted: Wanted, hosts: Document | None, facts: Document, given: Given) -> Compiled:
+    def compile(self, wanted: Wanted, hosts: Document | None, facts: Mapping[str, Document], given: Given) -> Compiled:
         """The graph. The same for the same stack, vars, hosts and facts."""
         key = canonical((str(wanted.stack), wanted.vars, hosts, facts))
         if key not in self._compiled:

@@ -73,7 +73,9 @@ def _cases(read: Read, found: Found) -> tuple[list[Case], dict[str, Failure]]:
     wrong: dict[str, Failure] = {}
     allowed = (found.root, Path.cwd())
     for name, test in read.file.tests.items():
-        at: DocumentPath = ("tests", name, "stack") if test.stack is not None else ("stack",) if read.file.stack is not None else ("tests", name)
+        at: DocumentPath = (
+            ("tests", name, "stack") if test.stack is not None else ("stack",) if read.file.stack is not None else ("tests", name)
+        )
         try:
             stack = files.stack_of(read.path, test.stack or read.file.stack, found, allowed)
             before = None
@@ -105,7 +107,9 @@ class _File:
 
     def run(self, cases: Sequence[Case], wrong: Mapping[str, Failure]) -> FileResult:
         begun = self._now()
-        self._loads.ahead(wanted for case in cases if not case.test.expect.errors for wanted in (case.wanted, case.before) if wanted is not None)
+        self._loads.ahead(
+            wanted for case in cases if not case.test.expect.errors for wanted in (case.wanted, case.before) if wanted is not None
+        )
         known = {case.name: case for case in cases}
         results = []
         for name in self._read.file.tests:
@@ -133,6 +137,7 @@ class _File:
         failures = list(tried.failures)
         if tried.seen is not None:
             failures += [found for of in bench.snapshots_of(case, tried.seen) for found in self._snapshot(case, of, tried.seen)]
+        failures.sort(key=lambda failure: (failure.span is None, failure.span or Span("", 0, 0)))
         span = self._locate(case.path) if failures else None
         return Result(case.name, self._now() - begun, tuple(failures), span)
 
@@ -153,7 +158,9 @@ class _File:
             case "different":
                 detail = "If that is meant, `g8r test --update` takes it over."
                 expected, got = snapshots.normal(kept or ""), snapshots.normal(taken)
-                yield Failure(at, f"the {of} {'is' if of == 'plan' else 'are'} not as in the snapshot", detail, expected, got, span=self._locate(at))
+                yield Failure(
+                    at, f"the {of} {'is' if of == 'plan' else 'are'} not as in the snapshot", detail, expected, got, span=self._locate(at)
+                )
             case "same":
                 return
 
@@ -180,7 +187,9 @@ def _kept(test_file: Path) -> dict[Key, str]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as problem:
-        raise reject("snapshots-unreadable", f"cannot read the snapshots in {place}", f"{problem}. Remove the file to begin anew.") from problem
+        raise reject(
+            "snapshots-unreadable", f"cannot read the snapshots in {place}", f"{problem}. Remove the file to begin anew."
+        ) from problem
 
 
 def _write(place: Path, text: str) -> None:
@@ -194,5 +203,3 @@ def _write(place: Path, text: str) -> None:
         draft.replace(place)
     except OSError as problem:
         raise reject("snapshots-not-written", f"cannot write the snapshots to {place}", f"{problem.strerror}.") from problem
-
-

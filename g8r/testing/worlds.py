@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -13,14 +13,22 @@ from g8r.diagnostics import Diagnostic, DocumentPath, error
 from g8r.executor import fake_debian
 from g8r.executor.fake_host import FakeHost, Invocation, Program
 from g8r.executor.fake_programs import apt, systemd
-from g8r.executor.fake_programs.apt_archive import OFFERED, Deb
+from g8r.executor.fake_programs.apt_archive import OFFERED, Deb, Unresolvable
 from g8r.host import Facts, HostError, Ran
 from g8r.module import parse_mode
 from g8r.testing.cases import GivenFacts, Placed, PlacedFile, PlacedPackage, PlacedUser, StubProgram, World, given_facts
 from g8r.value import Document
 
 _UNITS: Final = "/usr/lib/systemd/system"
-_SERVICE: Final = "[Unit]\nDescription={0}\n[Service]\nExecStart=/usr/sbin/{0}\nExecReload=/bin/kill -HUP $MAINPID\n[Install]\nWantedBy=multi-user.target\n"
+_SERVICE: Final = """\
+[Unit]
+Description={0}
+[Service]
+ExecStart=/usr/sbin/{0}
+ExecReload=/bin/kill -HUP $MAINPID
+[Install]
+WantedBy=multi-user.target
+"""
 _SOME_VERSION: Final = "1.0-1"
 
 
@@ -51,39 +59,40 @@ class Built(msgspec.Struct, frozen=True):
 
 def build(world: World, facts: Facts) -> Built:
     """The host that a world describes."""
+    root = FakeHost.debian(facts=facts, remember=0)
+    root.place("/etc/hostname", f"{facts.hostname}\n")
     mistakes: list[Diagnostic] = []
-
-    def attempt(at: DocumentPath, act: Callable[[], object]) -> None:
+    for at, act in _acts(world, root):
         try:
             act()
         except (HostError, ValueError) as refused:
             mistakes.append(error("impossible-world", f"{at[-1]} cannot be put on the host", f"{refused}.", at))
-        except apt.Unresolvable as refused:
+        except Unresolvable as refused:
             mistakes.append(error("impossible-world", f"the package {at[-1]} cannot be installed", f"{refused}", at))
+    return Built(root if world.user == "root" or mistakes else _as_user(root, world.user), tuple(mistakes))
 
-    root = FakeHost.debian(facts=facts, remember=0)
-    root.place("/etc/hostname", f"{facts.hostname}\n")
+
+def _acts(world: World, host: FakeHost) -> Iterator[tuple[DocumentPath, Callable[[], object]]]:
+    """What puts each thing on the host: who owns before what is owned, packages before services. Each with its path in the world."""
+    users = {**world.users, **({} if world.user in {"root", *world.users} else {world.user: PlacedUser()})}
     for name, group in world.groups.items():
         number = () if group.gid is None else ("--gid", str(group.gid))
-        attempt(("groups", name), partial(_run, root, ("groupadd", *number, "--", name)))
-    users = {**world.users, **({} if world.user in {"root", *world.users} else {world.user: PlacedUser()})}
+        yield ("groups", name), partial(_run, host, ("groupadd", *number, "--", name))
     for name, user in users.items():
-        attempt(("users", name), partial(_run, root, _useradd(name, user)))
+        yield ("users", name), partial(_run, host, _useradd(name, user))
     for path, directory in sorted(world.directories.items()):
-        attempt(("directories", path), partial(_place_directory, root, path, directory))
+        yield ("directories", path), partial(_place_directory, host, path, directory)
     for path, file in sorted(world.files.items()):
-        attempt(("files", path), partial(_place_file, root, path, file))
+        yield ("files", path), partial(_place_file, host, path, file)
     for path, target in sorted(world.links.items()):
-        attempt(("links", path), partial(root.place_link, path, target))
-    _offer(root, {**world.available, **world.packages})
+        yield ("links", path), partial(host.place_link, path, target)
+    _offer(host, {**world.available, **world.packages})
     for name, package in world.packages.items():
-        attempt(("packages", name), partial(_install, root, name, package))
+        yield ("packages", name), partial(_install, host, name, package)
     for name, service in world.services.items():
-        attempt(("services", name), partial(_place_service, root, name, running=service.running, enabled=service.enabled))
+        yield ("services", name), partial(_place_service, host, name, running=service.running, enabled=service.enabled)
     for name, program in world.programs.items():
-        root.programs[name] = Program(partial(_stub, program))
-        root.place(f"/usr/bin/{name}", "", mode=0o755)
-    return Built(root if world.user == "root" or mistakes else _as_user(root, world.user), tuple(mistakes))
+        yield ("programs", name), partial(_place_program, host, name, program)
 
 
 def _as_user(root: FakeHost, user: str) -> FakeHost:
@@ -149,6 +158,11 @@ def _place_service(host: FakeHost, name: str, *, running: bool, enabled: bool) -
         host.place(f"{_UNITS}/{unit}", _SERVICE.format(unit.removesuffix(".service")))
     (systemd.start if running else systemd.stop)(host, unit)
     (systemd.enable if enabled else systemd.disable)(host, unit)
+
+
+def _place_program(host: FakeHost, name: str, program: StubProgram) -> None:
+    host.programs[name] = Program(partial(_stub, program))
+    host.place(f"/usr/bin/{name}", "", mode=0o755)
 
 
 def _offer(host: FakeHost, packages: Mapping[str, str | PlacedPackage]) -> None:
