@@ -40,7 +40,7 @@ def decode(document: Value) -> Decoded:
     if not isinstance(document, dict):
         detail = f"The file gives {checks.kind_of(document)}; expected a record with tests."
         return Decoded(None, (error("no-tests", "this is no test file", detail, ()),))
-    found = [mistake.diagnostic() for mistake in checks.check(document, inspect.type_info(TestFile), ())]
+    found = [mistake.diagnostic(whole="a test file") for mistake in checks.check(document, inspect.type_info(TestFile), ())]
     if found:
         return Decoded(None, tuple(found))
     try:

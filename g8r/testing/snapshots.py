@@ -33,7 +33,7 @@ def read(text: str) -> dict[Key, str]:
     """The entries of a file. What stands before the first head is a comment."""
     found: dict[Key, list[str]] = {}
     current: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         head = _HEAD.match(line)
         if head is not None:
             current = found.setdefault((msgspec.json.decode(head[2], type=str), cast("SnapshotOf", head[1])), [])
@@ -48,14 +48,14 @@ def write(file: str, entries: Mapping[Key, str]) -> str:
         return ""
     blocks = [f"# Snapshots of {file}. `g8r test --update` writes them; review them as you review code.\n"]
     for (name, of), text in sorted(entries.items()):
-        lines = [f"{_INDENT}{line}".rstrip() for line in normal(text).splitlines()]
+        lines = [f"{_INDENT}{line}".rstrip() for line in normal(text).removesuffix("\n").split("\n")]
         blocks.append("\n".join([f"{of} of {msgspec.json.encode(name).decode()}", *lines]) + "\n")
     return "\n".join(blocks)
 
 
 def normal(text: str) -> str:
     """A text as it comes back from the file."""
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n") + "\n"
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
 
 
 def judge(kept: str | None, taken: str, *, update: bool, frozen: bool) -> Verdict:

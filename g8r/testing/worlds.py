@@ -166,11 +166,12 @@ def _place_program(host: FakeHost, name: str, program: StubProgram) -> None:
 
 
 def _offer(host: FakeHost, packages: Mapping[str, str | PlacedPackage]) -> None:
-    """Have apt know these packages, too; a version that it does not know is older than those that it does."""
+    """Have apt know these packages, too, as they are said to be; a version that it does not know is older than those that it does."""
     archive = apt.archive(host)
-    debs = tuple(deb for name, package in packages.items() if (deb := _deb(name, package)) not in archive.offered)
+    debs = {(deb.name, deb.version): deb for deb in (_deb(name, package) for name, package in packages.items())}
     if debs:
-        offered = (*debs, *archive.offered)
+        known = [debs.pop((deb.name, deb.version), deb) for deb in archive.offered]
+        offered = (*debs.values(), *known)
         host.databases["apt"] = msgspec.structs.replace(archive, offered=offered, listed=offered)
 
 
