@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="[STACK|FOLDER|FILE]", default=".", type=click.Path(path_type=Path))
 @click.option("--filter", "name", metavar="GLOB", help="Only the tests whose names match.")
 @click.option("--update", is_flag=True, help="Take over what differs from snapshots, and remove those that nobody asks for.")
-@click.option("--ci", is_flag=True, envvar="CI", help="A snapshot that is missing is a failure, not written (as with CI=true).")
+@click.option("--ci", is_flag=True, help="A snapshot that is missing is a failure, not written (as with CI=true).")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the results as JUnit XML, too.")
 @click.option("--full", is_flag=True, help="Show long differences whole.")
 @options.json_option
@@ -53,11 +53,12 @@ def command(  # noqa: PLR0913 click's
       g8r test --update    # the snapshots are as they should be now
 
     \b
+    A test file:
       # main.test.ncl
       {
         tests."the greeting names who is greeted" = {
           vars.name = "Ada",
-          expect.content."file.greeting" = "Hello, Ada!\\n",
+          expect.content."file.greeting" = "Hello, Ada!\n",
         },
       }
 
@@ -67,7 +68,7 @@ def command(  # noqa: PLR0913 click's
     from g8r.testing import files, suite  # noqa: PLC0415 each is imported only where it is used
 
     begun = time.monotonic()
-    asked = suite.Asked(name, update, frozen=ci, import_paths=import_paths)
+    asked = suite.Asked(name, update, frozen=ci or os.environ.get("CI", "").lower() not in {"", "0", "false"}, import_paths=import_paths)
     results: list[FileResult] = []
     for file in suite.run(files.find(source), asked, _draw, time.perf_counter):
         results.append(_here(file))

@@ -55,7 +55,7 @@ def _case(suite: ET.Element, file: FileResult, result: Result, sources: Sources)
     if result.failures:  # one element: many readers show only the first
         text = "\n\n".join("\n".join(suite_text.failure_lines(failure, sources, full=True)) for failure in result.failures)
         first = result.failures[0]
-        kind = str(first.at[3]) if len(first.at) > 3 else "test"  # noqa: PLR2004 tests.NAME.expect.KIND
+        kind = next((str(part) for part in first.at[2:] if part != "expect"), "test")  # tests.NAME.expect.KIND, tests.NAME.world
         ET.SubElement(case, "failure", _attributes(type=kind, message=first.summary)).text = _clean(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -85,7 +86,7 @@ def _acts(world: World, host: FakeHost) -> Iterator[tuple[DocumentPath, Callable
     for path, file in sorted(world.files.items()):
         yield ("files", path), partial(_place_file, host, path, file)
     for path, target in sorted(world.links.items()):
-        yield ("links", path), partial(host.place_link, path, target)
+        yield ("links", path), partial(_place_link, host, path, target)
     _offer(host, {**world.available, **world.packages})
     for name, package in world.packages.items():
         yield ("packages", name), partial(_install, host, name, package)
@@ -143,11 +144,29 @@ def _useradd(name: str, user: PlacedUser) -> tuple[str, ...]:
     return ("useradd", "--create-home", *options, "--", name)
 
 
+def _check_way(host: FakeHost, path: str) -> None:
+    """Raises HostError where a path leads through what is no directory."""
+    parent = posixpath.dirname(path)
+    while parent != "/":
+        there = host.follow(parent) if host.stat(posixpath.dirname(parent)) is not None else None
+        if there is not None and there.type != "directory":
+            message = f"{parent} is no directory but a {there.type}"
+            raise HostError(message)
+        parent = posixpath.dirname(parent)
+
+
+def _place_link(host: FakeHost, path: str, target: str) -> None:
+    _check_way(host, path)
+    host.place_link(path, target)
+
+
 def _place_directory(host: FakeHost, path: str, directory: Placed) -> None:
+    _check_way(host, path)
     host.place_directory(path, mode=parse_mode(directory.mode or "0755"), owner=directory.owner, group=directory.group)
 
 
 def _place_file(host: FakeHost, path: str, file: str | PlacedFile) -> None:
+    _check_way(host, path)
     placed = PlacedFile(content=file) if isinstance(file, str) else file
     host.place(path, placed.content, mode=parse_mode(placed.mode or "0644"), owner=placed.owner, group=placed.group)
 

@@ -35,9 +35,7 @@ STACK = """\
 }
 """
 
-ALL = (
-    '["db1/command.index", "directory.srv", "db1/file.token", "web*/file.*", "web*/package.nginx", "web*/service.nginx", "web1/template.page"]'
-)
+ALL = '["db1/command.index", "directory.srv", "db1/file.token", "web*/file.*", "web*/package.nginx", "web*/service.nginx", "web1/template.page"]'
 CONF = '"port 80\\nhost web1\\nos bookworm\\n"'
 
 HOLD = {
@@ -57,17 +55,17 @@ HOLD = {
     "hosts": 'hosts = { solo.labels.role = "web", web1.labels.role = "web", db1 = {} }, expect.has = ["solo/file.conf"]',
     "edges": 'expect.edges = [["file.conf", "file.sum"], ["file.conf", "service.nginx"]]',
     "order": 'expect.order = [["package.nginx", "file.conf", "file.sum"], ["directory.srv", "command.index"]]',
-    "plan": "expect.plan = { \"web1/file.conf\" = 'unknown, \"file.sum\" = 'create, \"web1/service.nginx#restart\" = 'no-op, \"db1/command.index\" = 'run }",
+    "plan": 'expect.plan = { "web1/file.conf" = \'unknown, "file.sum" = \'create, "web1/service.nginx#restart" = \'no-op, "db1/command.index" = \'run }',
     "plan against a world": (
         'world.web1 = { packages.nginx = "", files."/etc/nginx/conf.d/shop.conf" = { content = "old", mode = "0600" } }, '
-        "expect.plan = { \"web1/file.conf\" = 'update, \"web1/package.nginx\" = 'no-op, \"web1/service.nginx#reload\" = 'trigger }"
+        'expect.plan = { "web1/file.conf" = \'update, "web1/package.nginx" = \'no-op, "web1/service.nginx#reload" = \'trigger }'
     ),
     "no changes": 'applied = {}, world.db1.programs.reindex.creates."/srv/shop/index" = "", expect.changes = {}',
     "changes": (
         'applied.vars = {}, vars.env = "prod", world.db1.programs.reindex.creates."/srv/shop/index" = "", '
-        "expect.changes.\"template.page\" = 'update"
+        'expect.changes."template.page" = \'update'
     ),
-    "outputs": 'expect.outputs.port = 80',
+    "outputs": "expect.outputs.port = 80",
     "outputs after an apply": (
         'world.db1.programs.reindex = { stdout = "12 shops", creates."/srv/shop/index" = "" }, '
         'expect = { converges = true, outputs.made = "12 shops" }'
@@ -76,14 +74,16 @@ HOLD = {
     "errors": 'vars.prot = 81, expect.errors = ["unknown-var"]',
     "errors by their text": 'vars.prot = 81, expect.errors = [{ code = "unknown-var", matches = "no var .prot" }]',
     "errors of other hosts": 'hosts.web1.labels.role = "web", expect.errors = ["unknown-host"]',
-    "warnings": 'expect.warnings = []',
+    "warnings": "expect.warnings = []",
     "warnings there are": 'vars.env = "@{host.name}", expect.warnings = ["reference-in-vars", { matches = "not resolved in a var" }]',
 }
 
 FAIL = {
     "tasks": (
         'expect.tasks = ["file.*", "user.ada"]',
-        ["HERE: the tasks are not as expected; missing: user.ada; not expected: command.index, directory.srv, package.nginx, service.nginx, template.page\n"],
+        [
+            "HERE: the tasks are not as expected; missing: user.ada; not expected: command.index, directory.srv, package.nginx, service.nginx, template.page\n"
+        ],
     ),
     "has": ('expect.has = ["file.conf", "file.cnf"]', ['HERE: there is no task file.cnf\nDid you mean "file.conf"?']),
     "has on a host": ('expect.has = ["db1/file.conf"]', ["HERE: there is no task db1/file.conf\nDid you mean"]),
@@ -106,7 +106,10 @@ FAIL = {
             'HERE: the content of web1/file.conf does not match "^os$"',
         ],
     ),
-    "content of what has none": ('expect.content."web1/service.nginx" = ""', ["HERE: web1/service.nginx has no content\nA service is not about"]),
+    "content of what has none": (
+        'expect.content."web1/service.nginx" = ""',
+        ["HERE: web1/service.nginx has no content\nA service is not about"],
+    ),
     "content of nothing": ('expect.content."file.nope" = ""', ["HERE: there is no task file.nope"]),
     "content with a secret": (
         'secrets."shop/token" = "hunter2", expect.content."file.token" = "t=hunter3\\n"',
@@ -124,36 +127,48 @@ FAIL = {
         'expect.edges = [["file.sum", "file.conf"]]',
         ["HERE: web1/file.conf has no edge from file.sum\nIt comes after nothing.", "HERE: web2/file.conf has no edge"],
     ),
-    "edges that are none of their own": ('expect.edges = [["package.nginx", "web1/file.sum"]]', ["HERE: web1/file.sum has no edge from package.nginx"]),
+    "edges that are none of their own": (
+        'expect.edges = [["package.nginx", "web1/file.sum"]]',
+        ["HERE: web1/file.sum has no edge from package.nginx"],
+    ),
     "order": (
         'expect.order = [["file.sum", "web1/file.conf"]]',
         ["HERE: web1/file.conf does not come after file.sum\nIt comes after web1/package.nginx."],
     ),
     "order of nothing": ('expect.order = [["file.sum", "user.ada"]]', ["HERE: there is no task user.ada"]),
-    "plan": ("expect.plan.\"web1/file.sum\" = 'update", ["HERE: web1/file.sum: the plan says create\nExpected update."]),
-    "plan of a trigger": ("expect.plan.\"web1/service.nginx#restart\" = 'trigger", ["HERE: the plan does not fire web1/service.nginx#restart\nExpected"]),
+    "plan": ('expect.plan."web1/file.sum" = \'update', ["HERE: web1/file.sum: the plan says create\nExpected update."]),
+    "plan of a trigger": (
+        'expect.plan."web1/service.nginx#restart" = \'trigger',
+        ["HERE: the plan does not fire web1/service.nginx#restart\nExpected"],
+    ),
     "plan that is blocked": (
         'world.web1.directories."/etc/shop.sum" = {}, expect.plan."web1/file.sum" = \'create',
         ["HERE: web1/file.sum: the plan says blocked because /etc/shop.sum is a directory"],
     ),
-    "plan of nothing": ("expect.plan.\"file.cnf\" = 'create", ['HERE: there is no task file.cnf\nDid you mean "file.conf"?']),
+    "plan of nothing": ('expect.plan."file.cnf" = \'create', ['HERE: there is no task file.cnf\nDid you mean "file.conf"?']),
     "no changes": ("expect.changes = {}", ["HERE: the plan has changes: create db1/directory.srv, run db1/command.index"]),
     "changes": (
         'applied.vars = {}, vars.env = "prod", world.db1.programs.reindex.creates."/srv/shop/index" = "", '
-        "expect.changes.\"file.conf\" = 'update",
-        ["HERE: web1/file.conf: the plan says no-op\nExpected update.", "HERE: web2/file.conf", "HERE: the plan does more than that: update web1/template.page"],
+        'expect.changes."file.conf" = \'update',
+        [
+            "HERE: web1/file.conf: the plan says no-op\nExpected update.",
+            "HERE: web2/file.conf",
+            "HERE: the plan does more than that: update web1/template.page",
+        ],
     ),
     "outputs": (
         'expect.outputs = { port = 81, prot = 1, made = "x" }',
         [
-            'HERE: the output port is 80\nExpected 81.',
+            "HERE: the output port is 80\nExpected 81.",
             'HERE: the stack has no output "prot"\nDid you mean "port"?',
             "HERE: the output made is known only after apply\nSay converges = true",
         ],
     ),
     "converges": (
         "expect.converges = true",
-        ["HERE: it cannot be applied\ndb1/command.index: this host has no program reindex: declare the package that brings it\nThe fake host has few"],
+        [
+            "HERE: it cannot be applied\ndb1/command.index: this host has no program reindex: declare the package that brings it\nThe fake host has few"
+        ],
     ),
     "converges to what is not there": (
         "world.db1.programs.reindex = {}, expect.converges = true",
@@ -188,8 +203,14 @@ FAIL = {
         ["HERE: there is a warning that was not expected: reference-in-vars"],
     ),
     "warnings where there are none": ('expect.warnings = ["matches-nobody"]', ["HERE: no warning is"]),
-    "facts of an unknown host": ('facts.wbe1.init = "", expect.has = ["file.conf"]', ['HERE: facts: unknown host "wbe1"\nDid you mean "web1"?']),
-    "a world of an unknown host": ('world.elsewhere = {}, expect.has = ["file.conf"]', ['HERE: world: unknown host "elsewhere"\nThe stack is for db1, web1']),
+    "facts of an unknown host": (
+        'facts.wbe1.init = "", expect.has = ["file.conf"]',
+        ['HERE: facts: unknown host "wbe1"\nDid you mean "web1"?'],
+    ),
+    "a world of an unknown host": (
+        'world.elsewhere = {}, expect.has = ["file.conf"]',
+        ['HERE: world: unknown host "elsewhere"\nThe stack is for db1, web1'],
+    ),
     "a world that cannot be": (
         'world.web1 = { files."/etc/x" = { owner = "ada" }, packages.nginx.depends = ["nope"] }, expect.has = ["file.conf"]',
         ["HERE: /etc/x cannot be put on the host\n", "HERE: the package nginx cannot be installed\n"],
@@ -200,7 +221,7 @@ FAIL = {
     ),
     "what was applied before has errors": (
         "applied.vars.prot = 1, expect.changes = {}",
-        ['HERE: what is to be applied before has errors\nunknown-var FILE:HERE'],
+        ["HERE: what is to be applied before has errors\nunknown-var FILE:HERE"],
     ),
     "another stack": ('stack = "mian.ncl", expect.has = ["file.conf"]', ["HERE: there is no FOLDER/mian.ncl\n"]),
     "a stack outside": ('stack = "../../x.ncl", expect.has = ["file.conf"]', ['HERE: the stack "../../x.ncl" is not beside the tests\n']),

@@ -44,7 +44,9 @@ def test_a_new_snapshot_is_written_and_then_compared(folder):
     assert again.passed
     assert again.written == again.updated == ()
     assert place(folder).read_text() == text
-    assert text.startswith("# Snapshots of main.test.ncl. `g8r test --update` writes them; review them as you review code.\n\nplan of \"kept\"\n")
+    assert text.startswith(
+        '# Snapshots of main.test.ncl. `g8r test --update` writes them; review them as you review code.\n\nplan of "kept"\n'
+    )
     assert "\n    localhost/file.motd\n" in text
     assert "        +one\n" in text.replace("          +one", "        +one")
 
@@ -61,7 +63,10 @@ def test_what_differs_fails_with_a_diff_and_update_takes_it_over(folder):
     (folder / "main.ncl").write_text(STACK.replace('"one"', '"two"'))
     kept = place(folder).read_text()
     found = results(folder)["kept"]
-    assert [text.partition("\n")[0] for text in told(found)] == ["1: the plan is not as in the snapshot", "1: the tasks are not as in the snapshot"]
+    assert [text.partition("\n")[0] for text in told(found)] == [
+        "1: the plan is not as in the snapshot",
+        "1: the tasks are not as in the snapshot",
+    ]
     assert "+one" in (found.failures[1].expected or "")
     assert "+two" in (found.failures[1].got or "")
     assert place(folder).read_text() == kept

@@ -18,11 +18,11 @@ STACK = '{ name = "site", vars.who | default = "world", tasks.file.motd = { path
 
 GOOD = [
     'tests.a.expect.has = ["file.motd"]',
-    'tests.a.expect.tasks = []',
+    "tests.a.expect.tasks = []",
     'tests.a = { stack = "main.ncl", vars = { who = "x", deep.er = 1 }, secrets.a = "b", expect.content."file.motd" = "x" }',
     'stack = "main.ncl", tests.a.expect.content."file.motd" = { contains = "a", lacks = ["b"], matches = "^c$" }',
     "tests.a.expect = { plan.\"file.*\" = 'create, snapshot = 'plan }",
-    'tests.a.expect = { changes = {}, converges = true, snapshot = true, warnings = [], outputs.a = null }',
+    "tests.a.expect = { changes = {}, converges = true, snapshot = true, warnings = [], outputs.a = null }",
     'tests.a.expect.errors = ["x", { code = "y" }, { matches = "z" }]',
     'tests.a = { hosts.web1 = { labels.role = "web", address = "a", vars.x = 1 }, expect.lacks = ["user.*"] }',
     'tests.a = { facts.localhost = { os.codename = "x", cpu.count = 4, memory.total_bytes = 5, addresses = ["a"], init = "" }, expect.has = ["file.*"] }',
@@ -37,36 +37,60 @@ GOOD = [
 ]
 
 BAD = {
-    'tests.a.expect.hsa = ["file.motd"]': ('unknown key "hsa"', '2:16', 'Did you mean "has"?'),
+    'tests.a.expect.hsa = ["file.motd"]': ('unknown key "hsa"', "2:16", 'Did you mean "has"?'),
     'tests.a = { exepct.has = ["file.motd"] }': ('unknown key "exepct"', "2:13", 'Did you mean "expect"?'),
     'test.a.expect.has = ["file.motd"]': ('unknown key "test"', "2:1", 'Did you mean "tests"?'),
-    'tests.a.vars.x = 1': ('"expect" is missing', "2:9", "tests.a needs expect"),
-    'tests = {}': ("there are no tests in this file", "2:9", "Give it some"),
-    'tests.a.expect = {}': ('the test "a" expects nothing', "2:18", "Such a test cannot fail."),
-    'tests.a.expect.has = []': ('the test "a" expects nothing', "2:", "Such a test cannot fail."),
+    "tests.a.vars.x = 1": ('"expect" is missing', "2:9", "tests.a needs expect"),
+    "tests = {}": ("there are no tests in this file", "2:9", "Give it some"),
+    "tests.a.expect = {}": ('the test "a" expects nothing', "2:18", "Such a test cannot fail."),
+    "tests.a.expect.has = []": ('the test "a" expects nothing', "2:", "Such a test cannot fail."),
     'tests.a.expect.has = "file.motd"': ("has: expected a list", "2:22", "tests.a.expect.has"),
     'tests.a.expect.has = ["motd"]': ('"motd" is no task', "2:23", 'A task is "file.motd"'),
     'tests.a.expect.has = ["fiel.motd"]': ('unknown kind "fiel"', "2:23", 'Did you mean "file"?'),
-    "tests.a.expect.plan.\"service.nginx#relaod\" = 'trigger": ('service has no trigger "relaod"', "2:46", 'Did you mean "reload"?'),
-    "tests.a.expect.plan.\"file.motd\" = 'craete": ("file.motd: expected one of blocked, create", "2:35", 'Did you mean "create"?'),
+    'tests.a.expect.plan."service.nginx#relaod" = \'trigger': ('service has no trigger "relaod"', "2:46", 'Did you mean "reload"?'),
+    'tests.a.expect.plan."file.motd" = \'craete': ("file.motd: expected one of blocked, create", "2:35", 'Did you mean "create"?'),
     'tests.a.expect.content."file.motd" = {}': ("nothing is expected of the content of file.motd", "2:38", "Give the whole text"),
     'tests.a.expect.content."file.motd".mathces = "a"': ('unknown key "mathces"', "2:36", 'Did you mean "matches"?'),
-    'tests.a.expect.content."file.motd".matches = "a("': ("this is no regular expression: missing ), unterminated subpattern", "2:46", '"a("'),
-    'tests.a.expect.errors = [{}]': ("any message would do", "2:26", "Give its code"),
+    'tests.a.expect.content."file.motd".matches = "a("': (
+        "this is no regular expression: missing ), unterminated subpattern",
+        "2:46",
+        '"a("',
+    ),
+    "tests.a.expect.errors = [{}]": ("any message would do", "2:26", "Give its code"),
     'tests.a.expect.errors = [{ matches = "(" }]': ("this is no regular expression", "2:38", '"("'),
     'tests.a.expect = { errors = ["x"], has = ["file.motd"] }': ('the test "a" expects errors, and has', "2:42", "make two tests of it"),
     'tests.a.expect = { errors = ["x"], changes = {} }': ('the test "a" expects errors, and changes', "2:46", "make two tests of it"),
-    "tests.a.expect = { plan.\"file.motd\" = 'create, changes = {} }": ('the test "a" has both plan and changes', "2:", "changes is the whole plan"),
+    'tests.a.expect = { plan."file.motd" = \'create, changes = {} }': (
+        'the test "a" has both plan and changes',
+        "2:",
+        "changes is the whole plan",
+    ),
     'tests.a.expect.edges = [["file.motd"]]': ("edges: expected two tasks", "2:25", "This has 1."),
     'tests.a.expect.order = [["file.motd"]]': ("order: expected two tasks or more", "2:25", "This has 1."),
-    'tests.a = { facts.localhost.os.codname = "x", expect.has = ["file.motd"] }': ('unknown key "codname"', "2:32", 'Did you mean "codename"?'),
+    'tests.a = { facts.localhost.os.codname = "x", expect.has = ["file.motd"] }': (
+        'unknown key "codname"',
+        "2:32",
+        'Did you mean "codename"?',
+    ),
     'tests.a = { world.localhost.fils."/a" = "", expect.has = ["file.motd"] }': ('unknown key "fils"', "2:29", 'Did you mean "files"?'),
-    'tests.a = { world.localhost.files."a" = "", expect.has = ["file.motd"] }': ("a: expected an absolute path", "2:", "expected an absolute path"),
-    'tests.a = { world.localhost.files."/a".mode = 644, expect.has = ["file.motd"] }': ("mode: expected an octal mode", "2:47", "in quotes"),
-    'tests.a = { world.localhost.services.nginx.runing = true, expect.has = ["file.motd"] }': ('unknown key "runing"', "2:44", 'Did you mean "running"?'),
-    'tests.a.expect.has = [missing]': ("unbound identifier", "2:23", ""),
+    'tests.a = { world.localhost.files."a" = "", expect.has = ["file.motd"] }': (
+        "a: expected an absolute path",
+        "2:",
+        "expected an absolute path",
+    ),
+    'tests.a = { world.localhost.files."/a".mode = 644, expect.has = ["file.motd"] }': (
+        "mode: expected an octal mode",
+        "2:47",
+        "in quotes",
+    ),
+    'tests.a = { world.localhost.services.nginx.runing = true, expect.has = ["file.motd"] }': (
+        'unknown key "runing"',
+        "2:44",
+        'Did you mean "running"?',
+    ),
+    "tests.a.expect.has = [missing]": ("unbound identifier", "2:23", ""),
     'tests.a.expect.has = ["file.motd"': ("", "", ""),
-    'tests.a.expect.snapshot = \'plans': ("snapshot", "2:27", ""),
+    "tests.a.expect.snapshot = 'plans": ("snapshot", "2:27", ""),
     'tests.a.expect.content."file.motd" = fun x => x': ("non serializable", "", ""),
 }
 
@@ -114,7 +138,10 @@ def test_all_mistakes_are_told_at_once(folder):
     (folder / "main.test.ncl").write_text('{ tests = { a.expect.hsa = [], b.expect.plan."fiel.x" = \'none, c.vrs = {}, } }')
     (result,) = run(folder)
     assert sorted(each.summary.partition(":")[0] for each in result.broken) == [
-        '"expect" is missing', "fiel.x", 'unknown key "hsa"', 'unknown key "vrs"'
+        '"expect" is missing',
+        "fiel.x",
+        'unknown key "hsa"',
+        'unknown key "vrs"',
     ]
 
 
@@ -228,7 +255,9 @@ def test_no_tests_says_where_it_looked(folder, argument, detail):
 
 
 def test_a_filter(folder):
-    (folder / "main.test.ncl").write_text('{ tests = { "a b".expect.has = ["file.x"], "a c".expect.has = ["file.motd"], d.expect.has = ["file.x"] } }')
+    (folder / "main.test.ncl").write_text(
+        '{ tests = { "a b".expect.has = ["file.x"], "a c".expect.has = ["file.motd"], d.expect.has = ["file.x"] } }'
+    )
     (file,) = run(folder, name="a [c-z]")
     assert [(result.name, result.passed) for result in file.results] == [("a c", True)]
     assert file.skipped == 2
