@@ -131,7 +131,7 @@ def without_times(text: str) -> str:
 
 def test_the_page_about_tests_runs_as_shown(tmp_path: Path) -> None:
     """Its test files pass, but for the one that is meant to fail: that says what the page shows."""
-    page = [block for block in blocks([DOCS / "testing.md"])]
+    page = list(blocks([DOCS / "testing.md"]))
     (stack,) = [block for block in page if block.language == "nickel" and block not in TESTS]
     (shown,) = [block.text.partition("\n")[2] for block in page if block.language == "console"]
     (tmp_path / "main.ncl").write_text(stack.text)

@@ -72,7 +72,8 @@ def test_a_stack_that_takes_all_memory_fails_its_test_alone(tmp_path, counted, m
     )
     (tmp_path / "good.ncl").write_text(STACK)
     (tmp_path / "main.test.ncl").write_text(
-        '{ tests = { a = { stack = "good.ncl", expect.has = ["file.motd"] }, b.expect.has = ["file.a"], c = { stack = "good.ncl", expect.has = ["file.motd"] } } }'
+        '{ tests = { a = { stack = "good.ncl", expect.has = ["file.motd"] }, b.expect.has = ["file.a"], '
+        'c = { stack = "good.ncl", expect.has = ["file.motd"] } } }'
     )
     found = results(tmp_path)
     assert [found[name].passed for name in "abc"] == [True, False, True]

@@ -105,6 +105,7 @@ def test_the_file_goes_with_the_last_one(folder):
 def test_a_filter_leaves_the_others_alone(folder):
     run(folder)
     kept = place(folder).read_text()
+    (folder / "main.test.ncl").write_text(TEST.replace("kept =", "renamed ="))
     (result,) = run(folder, name="plain", update=True)
     assert result.obsolete == result.removed == ()
     assert place(folder).read_text() == kept

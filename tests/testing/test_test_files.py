@@ -25,15 +25,18 @@ GOOD = [
     "tests.a.expect = { changes = {}, converges = true, snapshot = true, warnings = [], outputs.a = null }",
     'tests.a.expect.errors = ["x", { code = "y" }, { matches = "z" }]',
     'tests.a = { hosts.web1 = { labels.role = "web", address = "a", vars.x = 1 }, expect.lacks = ["user.*"] }',
-    'tests.a = { facts.localhost = { os.codename = "x", cpu.count = 4, memory.total_bytes = 5, addresses = ["a"], init = "" }, expect.has = ["file.*"] }',
-    'tests.a = { world.localhost = { user = "ada", files."/a" = "b", files."/c" = { content = "d", mode = "0600" } }, expect.has = ["file.*"] }',
-    'tests.a = { world.localhost = { packages.a = "1", available.b = { version = "2", units = ["b"], files."/x" = "y", depends = ["a"] } }, '
-    'expect.has = ["file.*"] }',
-    'tests.a = { world.localhost = { services.s = { running = true }, users.u = { uid = 7, groups = ["g"] }, groups.g.gid = 8 }, expect.has = ["file.*"] }',
-    'tests.a = { world.localhost = { links."/l" = "t", directories."/d" = { mode = "0700" }, programs.p = { exit = 1, creates."/f" = "" } }, '
-    'expect.has = ["file.*"] }',
     'tests.a = { applied = { vars.who = "x" }, expect.order = [["file.a", "file.b", "file.c"]] }',
     'tests.a.expect.edges = [["file.a", "file.b"]]',
+    *(
+        f'tests.a = {{ {given}, expect.has = ["file.*"] }}'
+        for given in (
+            'facts.localhost = { os.codename = "x", cpu.count = 4, memory.total_bytes = 5, addresses = ["a"], init = "" }',
+            'world.localhost = { user = "ada", files."/a" = "b", files."/c" = { content = "d", mode = "0600" } }',
+            'world.localhost = { packages.a = "1", available.b = { version = "2", units = ["b"], files."/x" = "y", depends = ["a"] } }',
+            'world.localhost = { services.s = { running = true }, users.u = { uid = 7, groups = ["g"] }, groups.g.gid = 8 }',
+            'world.localhost = { links."/l" = "t", directories."/d" = { mode = "0700" }, programs.p = { exit = 1, creates."/f" = "" } }',
+        )
+    ),
 ]
 
 BAD = {
