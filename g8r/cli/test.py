@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -67,6 +68,7 @@ def command(  # noqa: PLR0913 click's
     """
     from g8r.testing import files, suite  # noqa: PLC0415 each is imported only where it is used
 
+    gc.enable()  # `run` has turned it off for commands that are short; a suite may be long
     begun = time.monotonic()
     asked = suite.Asked(name, update, frozen=ci or os.environ.get("CI", "").lower() not in {"", "0", "false"}, import_paths=import_paths)
     results: list[FileResult] = []

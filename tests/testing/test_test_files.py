@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from trying import results, run
@@ -10,7 +12,7 @@ from g8r.compiler.evaluate import contracts_folder
 from g8r.compiler.evaluator import Evaluated
 from g8r.compiler.source import of
 from g8r.diagnostics import RejectedError
-from g8r.testing import files
+from g8r.testing import cases, files
 from g8r.testing.child import Child
 from g8r.testing.decode import decode
 
@@ -123,6 +125,25 @@ def test_what_the_contract_accepts_is_decoded(folder, text):
     decoded = decode(document)
     assert decoded.diagnostics == ()
     assert decoded.file is not None
+
+
+@pytest.mark.parametrize(
+    ("block", "struct"),
+    [
+        ("Test", cases.Test),
+        ("Expect", cases.Expect),
+        ("World", cases.World),
+        ("Facts", cases.GivenFacts),
+        ("Package", cases.PlacedPackage),
+        ("Content", cases.Content),
+        ("Message", cases.Message),
+        ("Placed", cases.Placed),
+    ],
+)
+def test_the_contract_and_the_decode_know_the_same_fields(block, struct):
+    text = (contracts_folder() / "test.ncl").read_text()
+    (body,) = re.findall(rf"^let {block} = \{{\n(.*?)^\}} in$", text, re.MULTILINE | re.DOTALL)
+    assert sorted(re.findall(r"^  (\w+)(?: \||$)", body, re.MULTILINE)) == sorted(struct.__struct_fields__)
 
 
 @pytest.mark.parametrize("text", BAD)
