@@ -254,6 +254,7 @@ class Session:
 
     def plan_loaded(self, loaded: Loaded, make_plan: Callable[..., Planned]) -> Planned:
         from g8r.compiler.expand import expand_hosts  # noqa: PLC0415 see above
+        from g8r.executor.subjects import subject  # noqa: PLC0415
 
         hosts, _ = expand_hosts(loaded.stack, {})
         connections: dict[str, str | None] = {name: host.connection for name, host in hosts.items()}
@@ -266,7 +267,13 @@ class Session:
         state = self.state(loaded.stack.name)
         selection = self.selection(compiled, state)
         planned: Planned = make_plan(
-            subject(compiled, loaded, connections), state, agents, self._request(compiled, selection), stamp(), modules.load, self.seal
+            subject(compiled, loaded.config_digest, connections),
+            state,
+            agents,
+            self._request(compiled, selection),
+            stamp(),
+            modules.load,
+            self.seal,
         )
         if errors(planned.diagnostics):
             raise RejectedError(loaded.located((*found, *planned.diagnostics)))
@@ -324,25 +331,6 @@ class Session:
     def adopt_blobs(self, blobs: Mapping[str, bytes]) -> None:
         """Take the blobs of a saved plan for what its steps fetch."""
         self._blobs |= blobs
-
-
-def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:
-    """The parts of a compiled stack that a plan is made from."""
-    from g8r.executor.planning import Subject  # noqa: PLC0415 see above
-
-    return Subject(
-        name=compiled.stack.name,
-        config_digest=loaded.config_digest,
-        tasks=compiled.graph.tasks,
-        catalogs=compiled.graph.catalogs(),
-        declared=frozenset(str(task) for task in compiled.stack.tasks),
-        hosts={name: host.address for name, host in compiled.hosts.items()},
-        connections={name: connection or "local" for name, connection in connections.items()},
-        vars=compiled.stack.vars,
-        selected=compiled.selected,
-        outputs=compiled.outputs,
-        blobs=tuple(sorted(compiled.blobs)),
-    )
 
 
 def stamp() -> Stamp:
