@@ -43,6 +43,7 @@ _SOURCE = (
     click.option(
         "--import-path", "import_paths", multiple=True, type=_FILE, metavar="DIR", help="Where Nickel imports are looked for, too."
     ),
+    click.option("--root", type=_FILE, metavar="DIR", help="What the stack may read; its git repository, or else its folder, by default."),
 )
 
 _STATE = (
