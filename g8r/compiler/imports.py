@@ -30,7 +30,7 @@ _NORMAL: Final = re.compile(
     |(?P<number>0x[A-Fa-f0-9]+|0o[0-7]+|0b[01]+|[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<open>\{)
     |(?P<close>\})
-    |(?P<sign>_|[^\w\s"'#{}])""",
+    |(?P<sign>[_?,;:$=!&.+*/%@|<>()\[\]-])""",
     re.VERBOSE,
 )
 _STRING: Final = re.compile(

@@ -206,8 +206,8 @@ def _beside(root: Path, stack: Path) -> Iterator[Path]:
     on_the_way = set(_between(root, stack))
     for folder in sorted(on_the_way):
         for entry in os.scandir(folder):
-            if entry.name.lower() not in _APART and Path(entry.path) not in on_the_way:
-                yield Path(entry.path)
+            if entry.name.lower() not in _APART and not entry.is_symlink() and Path(entry.path) not in on_the_way:
+                yield Path(entry.path)  # never a link: what it leads to would be allowed, wherever that is
 
 
 def _between(root: Path, stack: Path) -> Iterator[Path]:

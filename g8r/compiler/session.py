@@ -116,6 +116,8 @@ def _no_evaluator() -> Iterator[None]:
         yield
     except OSError as broken:
         detail = "Set G8R_NICKEL to the nickel command, or unset it for the embedded one."
+        if isinstance(broken, PermissionError):
+            detail = "It may run nothing but itself. Name the program, and no script around it, with G8R_NICKEL; or set G8R_JAIL=off."
         raise reject("no-evaluator", f"cannot start the evaluator: {broken}", detail) from broken
 
 
