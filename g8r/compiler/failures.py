@@ -44,9 +44,10 @@ def _died(answer: Died, source: Path, limits: Limits) -> Diagnostic:
         case _:
             said = _last_line(answer.text)
             if "permission denied" in answer.text.lower():
-                detail = f"It said: {said}. It may read only what it needs to start, and that may be more here: G8R_JAIL=off lets it start."
-                return error("evaluator-failed", f"the evaluator failed on {source.name}", detail)
-            detail = f"It said: {said}. This is a defect of the evaluator; G8R_NICKEL=embedded or another nickel command may help."
+                advice = "It may read only what it needs to start, and that may be more here: G8R_JAIL=off lets it start."
+            else:
+                advice = "This is a defect of the evaluator; G8R_NICKEL=embedded or another nickel command may help."
+            detail = f"It said: {said}. {advice}"
             return error("evaluator-failed", f"the evaluator failed on {source.name}", detail)
 
 

@@ -82,7 +82,7 @@ def runs(places, code, *, confined):
     read = (Path(places["allowed"]), *needed.read)
     done = jail.start(Jail(read, needed.run, needed.look, Path(places["folder"])), begin) if confined else begin()
     assert "SyntaxError" not in done.stderr
-    assert done.returncode == 0 or done.returncode == 1, done.stderr
+    assert done.returncode in {0, 1}, done.stderr
     return done.returncode == 0
 
 

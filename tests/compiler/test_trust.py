@@ -213,7 +213,11 @@ def test_another_root_can_be_chosen(repository, either):
 
 # ---- what the check is not sure of ----
 
-UNSURE = {"a package": "import foo", "a name that is interpolated": 'import "%{"a"}"', "a name that is computed": 'import ("a" ++ "b")'}  # fmt: skip
+UNSURE = {
+    "a package": "import foo",
+    "a name that is interpolated": 'import "%{"a"}"',
+    "a name that is computed": 'import ("a" ++ "b")',
+}
 
 
 @pytest.mark.parametrize("name", UNSURE)
