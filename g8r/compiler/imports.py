@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Final
 
 import msgspec
@@ -98,7 +97,8 @@ def place(text: str, at: int) -> tuple[int, int]:
 
 def default_form(name: str) -> str:
     """What a file is imported as where nothing is said."""
-    return _FORMATS.get(PurePosixPath(name).suffix, "Nickel")
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return _FORMATS.get(dot + ending, "Nickel") if stem else "Nickel"
 
 
 def _imports(text: str, last: int) -> Iterator[Import]:
