@@ -45,6 +45,7 @@ class Choice(msgspec.Struct, frozen=True):
     variable_files: tuple[Path, ...] = ()
     import_paths: tuple[Path, ...] = ()
     root: Path | None = None
+    policies: tuple[Path, ...] = ()
     workspace: str = "default"
     state: Path | None = None
     on: str | None = None
@@ -120,12 +121,8 @@ class Session:
             root=self.choice.root,
             places=None if every_place else MOST,
         )
-        if whole:  # while the child works
-            import g8r.compiler.compile  # noqa: PLC0415
-            import g8r.executor.planning  # noqa: F401, PLC0415
-            from g8r.compiler import graph  # noqa: PLC0415
-
-            graph.warm()
+        if whole and self._pending.working:
+            _import_what_a_plan_needs()
         loaded = self._pending.finish()
         if errors(loaded.diagnostics) and whole:
             raise RejectedError(loaded.located(self.compile(loaded, {}).diagnostics))
@@ -259,6 +256,7 @@ class Session:
 
     def plan_loaded(self, loaded: Loaded, make_plan: Callable[..., Planned]) -> Planned:
         from g8r.compiler.expand import expand_hosts  # noqa: PLC0415 see above
+        from g8r.executor.subjects import subject  # noqa: PLC0415
 
         hosts, _ = expand_hosts(loaded.stack, {})
         connections: dict[str, str | None] = {name: host.connection for name, host in hosts.items()}
@@ -271,7 +269,13 @@ class Session:
         state = self.state(loaded.stack.name)
         selection = self.selection(compiled, state)
         planned: Planned = make_plan(
-            subject(compiled, loaded, connections), state, agents, self._request(compiled, selection), stamp(), modules.load, self.seal
+            subject(compiled, loaded.config_digest, connections),
+            state,
+            agents,
+            self._request(compiled, selection),
+            stamp(),
+            modules.load,
+            self.seal,
         )
         if errors(planned.diagnostics):
             raise RejectedError(loaded.located((*found, *planned.diagnostics)))
@@ -331,25 +335,6 @@ class Session:
         self._blobs |= blobs
 
 
-def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:
-    """The parts of a compiled stack that a plan is made from."""
-    from g8r.executor.planning import Subject  # noqa: PLC0415 see above
-
-    return Subject(
-        name=compiled.stack.name,
-        config_digest=loaded.config_digest,
-        tasks=compiled.graph.tasks,
-        catalogs=compiled.graph.catalogs(),
-        declared=frozenset(str(task) for task in compiled.stack.tasks),
-        hosts={name: host.address for name, host in compiled.hosts.items()},
-        connections={name: connection or "local" for name, connection in connections.items()},
-        vars=compiled.stack.vars,
-        selected=compiled.selected,
-        outputs=compiled.outputs,
-        blobs=tuple(sorted(compiled.blobs)),
-    )
-
-
 def stamp() -> Stamp:
     from g8r.executor.planning import Stamp  # noqa: PLC0415 see above
 
@@ -364,6 +349,18 @@ def text_of(moment: datetime) -> str:
 
 def now() -> str:
     return text_of(datetime.now(UTC))
+
+
+def _import_what_a_plan_needs() -> None:
+    """Some 0.05 s, on the other core while the child works."""
+    import g8r.compiler.compile  # noqa: PLC0415 all of these
+    import g8r.executor.agent  # noqa: PLC0415
+    import g8r.executor.effects  # noqa: PLC0415
+    import g8r.executor.journal  # noqa: PLC0415
+    import g8r.executor.local_host  # noqa: PLC0415
+    import g8r.executor.planning  # noqa: PLC0415
+    import g8r.executor.sealing  # noqa: PLC0415
+    import g8r.render.plan_text  # noqa: F401, PLC0415
 
 
 def agent_home() -> Path:

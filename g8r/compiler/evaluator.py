@@ -86,13 +86,6 @@ def confined() -> bool:
     return jail.landlock() > 0 and (command is None or jail.runs_alone(Path(command)))
 
 
-def layer() -> str:
-    """What confines an evaluation here, for the user. Raises OSError where there is no evaluator."""
-    if jail.landlock() and not confined():
-        return "the check of its imports alone (the nickel command is a script; name the program itself with G8R_NICKEL)"
-    return jail.layer()
-
-
 def fingerprint() -> str:
     """What tells one evaluator from another, for cache keys: its file, size and time."""
     command = _command()

@@ -20,9 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import ctypes
@@ -54,7 +52,7 @@ _MACHINES: Final = {
 """By machine: its name for seccomp; the numbers of socket, ptrace, process_vm_readv, process_vm_writev and of those above."""
 
 
-class Jail(msgspec.Struct, frozen=True):
+class Jail(NamedTuple):  # and no Struct: `g8r --version` imports this, and no msgspec
     """What a process may do: read these files and folders, run these programs and libraries, list these folders, write in one folder."""
 
     read: tuple[Path, ...]

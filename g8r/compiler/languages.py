@@ -30,21 +30,33 @@ class NickelStack:
         self._overrides = given
         self._stack = overrides.nickel("source", given)
         self._prelude = f"let Vars = {session.contract('lib/vars.ncl')} in\nlet source = import {string(session.source.path)} in"
-        self._expression = f"{self._prelude}\n{self._checked(session.under_contract(self._stack))}"
+        self.expression = f"{self._prelude}\n{self._checked(session.under_contract(self._stack))}"
         self._kept: Kept | None = None
+        self._answer: Evaluated | None = None
         self._failure: Reported | Died | None = None
 
+    def answered(self, answer: Evaluated) -> None:
+        """What `expression` evaluates to, where it was evaluated elsewhere, as one of many."""
+        self._answer = answer
+
     def begin(self, cache: Path | None) -> None:
+        if self._answer is not None:
+            return
         self._session.read(self._session.source.path)
-        self._kept = Kept.of(self._session, self._expression, [self._session.source.path], cache)
+        self._kept = Kept.of(self._session, self.expression, [self._session.source.path], cache)
         if self._kept is None or self._kept.content is None:
-            self._session.evaluator().submit(self._expression)
+            self._session.evaluator().submit(self.expression)
+
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
 
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
-        answer = self._session.evaluator().result()
+        answer = self._answer or self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
             if isinstance(answer, Died):
@@ -109,6 +121,11 @@ class PlainStack:
         self._document = overrides.apply(_filled(written), self._overrides)
         path = evaluator.write("document.json", msgspec.json.encode(self._document))
         evaluator.submit(self._session.under_contract(f"(import {string(path)})"))
+
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
 
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""

@@ -92,6 +92,20 @@ def of(named: Path, root: Path | None, others: Iterable[Path]) -> Reach:
     return Reach(Path(os.path.realpath(absolute.parent)), "folder", absolute, real)
 
 
+def apart(reach: Reach | None, file: Path, others: Iterable[Path]) -> Reach:
+    """The reach of another file that the user has named, such as a vars file. What lies in the reach of the stack is held as the stack
+    is; else it is the user's own, and reads what is in its own repository or folder, wherever a link may lead. But a link in a repository
+    is the repository's.
+    """
+    if reach is not None and reach.holds(file.parent):
+        return msgspec.structs.replace(reach, named=file)
+    others = tuple(others)
+    own = of(file, None, others)
+    if own.chosen == "repository" or own.holds(file):
+        return own
+    return of(Path(os.path.realpath(file)), None, others)
+
+
 def refused(reach: Reach, sources: Sequence[Path], import_paths: Sequence[Path], confined: Callable[[], bool]) -> tuple[Diagnostic, ...]:
     """Every import that leads out of the reach, and where the evaluator is not confined by the kernel, every one that may."""
     if reach.everything:
@@ -237,8 +251,8 @@ def _place(reach: Reach) -> str:
 
 def _unsure(span: Span, why: str) -> Diagnostic:
     detail = (
-        f"{why} Nothing but this check keeps the evaluation inside its root here: the kernel does not (`g8r --version` says why). "
-        "With `--root /` it may read everything, and is not checked."
+        f"{why} Nothing but this check keeps the evaluation inside its root here: the kernel has no Landlock, G8R_JAIL is off, or the "
+        "nickel command is a script. With `--root /` it may read everything, and is not checked."
     )
     return _at(span, "unsure-import", "it cannot be known what is imported here", detail)
 

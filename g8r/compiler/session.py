@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from g8r.compiler import cache as caches
 from g8r.compiler import evaluator as evaluators
 from g8r.compiler import failures
@@ -59,8 +57,7 @@ class Session:
     def apart(self, file: Path) -> Session:
         """For another file that the user has named: what it may read is the same where it lies in there, else what is its own."""
         source = sources.of(file)
-        inside = self.reach.holds(file.parent)
-        reach = msgspec.structs.replace(self.reach, named=file) if inside else reaches.of(source.path, None, self.import_paths)
+        reach = reaches.apart(self.reach, file, self.import_paths)
         return Session(source, self.contracts, self.import_paths, self.limits, reach)
 
     def read(self, path: Path) -> bytes:

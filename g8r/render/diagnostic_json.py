@@ -13,6 +13,10 @@ from g8r.value import Document, Value, digest
 
 SARIF_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
+_POLICY: Final = "policy/"
+_EXEMPT: Final = "policy-exempt"
+"""The code of what breaks a policy and may (`compiler.policy.judging`)."""
+
 
 def render(found: Iterable[Diagnostic]) -> Document:
     """The document of `validate -json`, format 1.0 (https://developer.hashicorp.com/terraform/cli/commands/validate)."""
@@ -37,7 +41,8 @@ def one(diagnostic: Diagnostic) -> Document:
         for other in diagnostic.related
     ]
     path = path_text(diagnostic.path) if diagnostic.path else None
-    return document | {"g8r": {"code": diagnostic.code, "path": path, "related": related}}
+    ours: Document = {"code": diagnostic.code, "path": path, "related": related}
+    return document | {"g8r": ours | ({"policy": diagnostic.rule} if diagnostic.rule else {})}
 
 
 def github(found: Iterable[Diagnostic]) -> str:
@@ -82,18 +87,23 @@ def gitlab(found: Iterable[Diagnostic]) -> list[Value]:
 
 
 def sarif(found: Iterable[Diagnostic], version: str) -> Document:
-    """A SARIF log with one run (https://docs.oasis-open.org/sarif/sarif/v2.1.0). Columns count Unicode code points."""
+    """A SARIF log with one run (https://docs.oasis-open.org/sarif/sarif/v2.1.0). Columns count Unicode code points.
+
+    What breaks a policy has a rule of the policy's name; what is exempt from one is a result that is suppressed.
+    """
     listed = ordered(found)
-    codes = sorted({diagnostic.code for diagnostic in listed})
+    codes = sorted({_rule_id(diagnostic) for diagnostic in listed})
     results: list[Value] = []
     for diagnostic in listed:
         result: Document = {
-            "ruleId": diagnostic.code,
-            "ruleIndex": codes.index(diagnostic.code),
+            "ruleId": _rule_id(diagnostic),
+            "ruleIndex": codes.index(_rule_id(diagnostic)),
             "level": diagnostic.severity.value,
             "message": {"text": f"{diagnostic.summary}\n{diagnostic.detail}".strip()},
             "locations": [_location(diagnostic.span)] if diagnostic.span else [],
         }
+        if diagnostic.code == _EXEMPT:
+            result["suppressions"] = [{"kind": "inSource", "justification": diagnostic.detail}]
         places: list[Value] = [
             _location(other.span) | {"id": index, "message": {"text": other.note}}
             for index, other in enumerate(diagnostic.related)
@@ -105,8 +115,13 @@ def sarif(found: Iterable[Diagnostic], version: str) -> Document:
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
+def _rule_id(diagnostic: Diagnostic) -> str:
+    return f"{_POLICY}{diagnostic.rule}" if diagnostic.rule else diagnostic.code
+
+
 def _rule(code: str) -> Document:
-    return {"id": code, "shortDescription": {"text": code.replace("-", " ").capitalize()}}
+    words = f"The policy {code.removeprefix(_POLICY)}" if code.startswith(_POLICY) else code.replace("-", " ").capitalize()
+    return {"id": code, "shortDescription": {"text": words}}
 
 
 def _range(span: Span) -> Document:

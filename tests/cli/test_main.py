@@ -24,7 +24,8 @@ def commands():
 @pytest.mark.parametrize("words", [words for words, _ in commands()], ids=" ".join)
 def test_every_help_has_an_example_that_is_a_command(words):
     shown = CliRunner().invoke(main.main, [*words, "--help"]).output
-    assert f"g8r {' '.join(words)}" in shown.partition("Examples:")[2]
+    assert f"g8r {' '.join(words)}" in shown.partition("  Examples:\n")[2]
+    assert "\\b" not in shown
 
 
 @pytest.mark.parametrize(("words", "command"), list(commands()), ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")

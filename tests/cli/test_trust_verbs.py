@@ -87,3 +87,47 @@ def test_a_stack_that_is_far_too_large_is_not_read(folder):
         assert ran.code == 1
         assert "larger than 64 MiB" in ran.err
         (folder.path / name).unlink()
+
+
+# ---- policies, and tests of the user's own ----
+
+
+def test_a_policy_is_held_as_the_stack_is_where_it_lies_with_it(secret):
+    secret.write("main.ncl", '{ name = "s" }')
+    policy = '{ policies.p = { on = \'stack, check = fun _ => [{ message = import "../secret.txt" }] } }'
+    secret.write("p.ncl", policy)
+    ran = secret.g8r("validate", "--policy", "p.ncl")
+    assert (ran.code, "leads out" in ran.err, "hunter2" in ran.err) == (1, True, False)
+    (secret.path / "link.ncl").symlink_to("../secret.txt")
+    ran = secret.g8r("validate", "--policy", "link.ncl")
+    assert (ran.code, "leads out" in ran.err, "hunter2" in ran.err) == (1, True, False)
+
+
+def test_a_policy_elsewhere_is_the_users_own(secret):
+    secret.write("main.ncl", '{ name = "s" }')
+    mine = secret.path.parent / "mine"
+    mine.mkdir()
+    (mine / "text.txt").write_text("not so")
+    (mine / "p.ncl").write_text('{ policies.p = { on = \'stack, check = fun _ => [{ message = import "text.txt" }] } }')
+    ran = secret.g8r("validate", "--policy", mine / "p.ncl")
+    assert ran.code == 1
+    assert "not so" in ran.err
+
+
+@pytest.mark.parametrize("jail", ["kernel", "off"])
+def test_test_files_and_their_stacks_are_held(secret, jail, monkeypatch):
+    if jail == "off":
+        monkeypatch.setenv("G8R_JAIL", "off")
+    secret.write("main.ncl", '{ name = "s", vars.a | default = "" }')
+    secret.write("main.test.ncl", '{ tests.a = { vars.a = import "../secret.txt", expect = { tasks = [] } } }')
+    ran = secret.g8r("test")
+    assert (ran.code, "leads out" in ran.out + ran.err, "hunter2" in ran.out + ran.err) == (1, True, False)
+    assert "leads out" not in secret.g8r("test", "--root", "..").out
+    secret.write("main.ncl", OUT)
+    secret.write("main.test.ncl", "{ tests.a = { expect = { tasks = [] } } }")
+    ran = secret.g8r("test")
+    assert (ran.code, "leads out" in ran.out + ran.err, "hunter2" in ran.out + ran.err) == (1, True, False)
+    (secret.path / "secret").symlink_to("../secret.txt")
+    secret.write("main.ncl", '{ name = "s", tasks.file.a = { path = "/a", source = "secret" } }')
+    ran = secret.g8r("test")
+    assert (ran.code, "leads out" in ran.out + ran.err, "hunter2" in ran.out + ran.err) == (1, True, False)
