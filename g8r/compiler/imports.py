@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -32,6 +33,16 @@ _NORMAL: Final = re.compile(
     |(?P<sign>[_?,;:$=!&.+*/%@|<>()\[\]-])""",
     re.VERBOSE,
 )
+_BULK: Final = re.compile(
+    r"""(?:[ \t\r\n?,;:$=!&.+*/@|<>()\[\]-]++
+    |\#[^\n]*+
+    |"[^"%\\]*+"
+    |(?!import(?![_a-zA-Z0-9'-]))'?_*+[a-zA-Z][_a-zA-Z0-9'-]*+(?!%+")
+    |[0-9]++(?![0-9.a-zA-Z])
+    )++""",
+    re.VERBOSE,
+)
+"""Tokens of `_NORMAL` that change nothing, many at once; what it does not take is left for that. Twice as fast in large sources."""
 _STRING: Final = re.compile(
     r"""(?P<text>[^"%\\]+|%(?!\{))
     |(?P<end>")
@@ -74,8 +85,9 @@ class _RefusedError(Exception):
     """What stands here is nothing that Nickel parses: the file is never evaluated."""
 
 
+@lru_cache(maxsize=32)
 def scan(text: str) -> Scan:
-    """All imports of a source."""
+    """All imports of a source. Remembered: a source is asked for by the check, and twice by the cache."""
     last = text.rfind("import")
     found: list[Import] = []
     if last < 0:
@@ -106,7 +118,12 @@ def _imports(text: str, last: int) -> Iterator[Import]:
     at = 0
     modes = _Modes()
     while at <= last:
-        match = modes.pattern().match(text, at)
+        pattern = modes.pattern()
+        bulk = _BULK.match(text, at) if pattern is _NORMAL else None
+        if bulk is not None:
+            at = bulk.end()
+            continue
+        match = pattern.match(text, at)
         if match is None:
             raise _UnreadableError(at)
         at = match.end()
