@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 STALE = 3
 INTERRUPTED = 130
 
-_FROZEN = ("variables", "variable_files", "import_paths", "policies", "on", "target", "exclude", "replace", "refresh_only", "allow_empty")
+_FROZEN = (
+    "variables",
+    "variable_files",
+    "import_paths",
+    "root",
+    "policies",
+    "on",
+    "target",
+    "exclude",
+    "replace",
+    "refresh_only",
+    "allow_empty",
+)
 
 
 @click.command("apply")

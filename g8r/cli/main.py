@@ -66,8 +66,19 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{unknown.message.rstrip('.')}.{did_you_mean(args[0], COMMANDS)}", ctx) from None
 
 
+def _version(context: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 click gives it so
+    if not asked or context.resilient_parsing:
+        return
+    from g8r.compiler import jail  # noqa: PLC0415 only this needs it
+
+    click.echo(f"g8r {g8r.__version__}\na stack is kept to its root by {jail.layer()}")
+    context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(g8r.__version__, prog_name="g8r", message="%(prog)s %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version, and what confines evaluation."
+)
 @click.option("--chdir", "-C", type=click.Path(exists=True, file_okay=False), help="Work as if started in this folder.")
 @click.option("--no-color", is_flag=True, help="No colours, no live progress (as with NO_COLOR set).")
 def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives it so

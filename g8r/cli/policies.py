@@ -37,7 +37,7 @@ def judged(session: Session, loaded: Loaded, compiled: Compiled, plan: Document 
 
     moment = now()
     given = inputs.Inputs(inputs.of_stack(compiled.stack, compiled.hosts, moment), plan)
-    answers = asking.ask(files, given, loaded.contracts, [path.resolve() for path in session.choice.import_paths])
+    answers = asking.ask(files, given, loaded.contracts, [path.resolve() for path in session.choice.import_paths], reach=loaded.reach)
     return Judged(
         loaded.located(judging.judge(answers, compiled.stack, moment[:10])),
         tuple(policy.name for policy in answers.policies if policy.violations is not None),

@@ -44,6 +44,7 @@ class Choice(msgspec.Struct, frozen=True):
     variables: tuple[tuple[str, str], ...] = ()
     variable_files: tuple[Path, ...] = ()
     import_paths: tuple[Path, ...] = ()
+    root: Path | None = None
     policies: tuple[Path, ...] = ()
     workspace: str = "default"
     state: Path | None = None
@@ -116,7 +117,8 @@ class Session:
             self.choice.variables,
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
-            cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
+            cache=cache_home() if self.state_folder.is_dir() else None,
+            root=self.choice.root,
             places=None if every_place else MOST,
         )
         if whole and self._pending.working:
@@ -133,7 +135,7 @@ class Session:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
         from g8r.compiler.sources import folder_reader  # noqa: PLC0415
 
-        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder), mistakes=loaded.diagnostics)
+        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder, loaded.reach), mistakes=loaded.diagnostics)
         self._blobs |= compiled.blobs
         return compiled
 
@@ -369,3 +371,11 @@ def agent_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/g8r")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "g8r"
+
+
+def cache_home() -> Path:
+    """Where evaluated sources are kept: the user's own cache folder. Never beside the stack, where they could come with a pull request."""
+    chosen = os.environ.get("G8R_HOME")
+    if chosen:
+        return Path(chosen) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "g8r" / "evaluated"

@@ -30,16 +30,18 @@ if TYPE_CHECKING:
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the results as JUnit XML, too.")
 @click.option("--full", is_flag=True, help="Show long differences whole.")
 @options.json_option
-@click.option(
-    "--import-path",
-    "import_paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where Nickel imports are looked for, too.",
-)
+@options.reach_options
 def command(  # noqa: PLR0913 click's
-    *, source: Path, name: str | None, update: bool, ci: bool, junit: Path | None, full: bool, as_json: bool, import_paths: tuple[Path, ...]
+    *,
+    source: Path,
+    name: str | None,
+    update: bool,
+    ci: bool,
+    junit: Path | None,
+    full: bool,
+    as_json: bool,
+    import_paths: tuple[Path, ...],
+    root: Path | None,
 ) -> int:
     r"""Run the tests beside a stack: every *.test.ncl of a folder and the folders below it. No real host is touched.
 
@@ -70,7 +72,9 @@ def command(  # noqa: PLR0913 click's
 
     gc.enable()  # `run` has turned it off for commands that are short; a suite may be long
     begun = time.monotonic()
-    asked = suite.Asked(name, update, frozen=ci or os.environ.get("CI", "").lower() not in {"", "0", "false"}, import_paths=import_paths)
+    asked = suite.Asked(
+        name, update, frozen=ci or os.environ.get("CI", "").lower() not in {"", "0", "false"}, import_paths=import_paths, root=root
+    )
     results: list[FileResult] = []
     for file in suite.run(files.find(source), asked, _draw, time.perf_counter):
         results.append(_here(file))

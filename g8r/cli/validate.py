@@ -13,7 +13,7 @@ from g8r.cli.session import Session
 from g8r.diagnostics import Diagnostic, RejectedError, errors
 from g8r.value import Document
 
-EVERY_PLACE = {"sarif", "github"}
+EVERY_PLACE = {"sarif", "github", "gitlab"}
 """Formats that annotate lines: for them every place is looked up, not only the first few."""
 
 
@@ -30,7 +30,12 @@ class Checked(msgspec.Struct, frozen=True):
 @click.command("validate")
 @options.source_argument
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True, help="For whom."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github", "gitlab"]),
+    default="text",
+    show_default=True,
+    help="For whom.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @options.policy_option
@@ -45,6 +50,7 @@ def command(*, form: str, as_json: bool, **chosen: Any) -> int:  # noqa: ANN401 
       g8r validate --policy policies.ncl
       g8r validate --format github    # annotates the lines of a pull request
       g8r validate --format sarif > g8r.sarif
+      g8r validate --format gitlab > g8r-quality.json
 
     \b
     Exit codes: 0 the stack is valid, and breaks no mandatory policy; 1 it is not, or does.
@@ -92,6 +98,8 @@ def _tell(checked: Checked, form: str) -> None:
     match form:
         case "github":
             console.write(diagnostic_json.github(found))
+        case "gitlab":
+            console.write_json(diagnostic_json.gitlab(found))
         case "sarif":
             console.write_json(diagnostic_json.sarif(found, g8r.__version__))
         case _:

@@ -18,12 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from g8r.compiler import reach as reaches
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
 from g8r.compiler.locate import MOST, Locator, with_spans
 from g8r.compiler.overrides import Override, last_wins
+from g8r.compiler.reach import Reach
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
 from g8r.diagnostics import Diagnostic, RejectedError, Span, errors
@@ -72,6 +74,10 @@ class Loaded:
         return self._session.source
 
     @property
+    def reach(self) -> Reach:
+        return self._session.reach
+
+    @property
     def contracts(self) -> Path:
         """Where the contracts are that it was checked with."""
         return self._session.contracts
@@ -102,14 +108,17 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
     contracts: Path | None = None,
     kinds: Mapping[str, AnyModule] = SHIPPED,
     places: int | None = MOST,
+    root: Path | None = None,
 ) -> Pending:
     """Begin to evaluate. Returns at once with the child working; what is wrong with the source is raised by `finish`.
 
     variables: NAME and VALUE of every `--var`; they win over variable_files, the later over the earlier. cache: a folder to keep
     results in. contracts, kinds: others than the shipped ones, for tests. places: of so many mistakes the lines are looked up.
+    root: what the stack may read, beside the import paths (see `reach`); a stack's own repository, where nothing is said.
     """
     shipped = contracts or contracts_folder()
-    session = Session(sources.of(source), shipped, (shipped, *(path.resolve() for path in import_paths)), limits)
+    paths = (shipped, *(path.resolve() for path in import_paths))
+    session = Session(sources.of(source), shipped, paths, limits, reaches.of(source, root, paths))
     pending = Pending(session, variables, variable_files, cache, kinds, places)
     pending.begin()
     return pending
@@ -165,6 +174,7 @@ class Pending:
         """What is to be evaluated, without handing it to the child; None where it is rejected already."""
         if self._work is None and self._rejected is None:
             try:
+                self._session.check_reach()
                 self._session.check_text()
                 found = given_overrides(self._session, self._variables, self._variable_files)
                 given = last_wins((*found, *self._given)) if self._given else found

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from g8r.compiler import overrides
-from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Died, Evaluated, Reported
 from g8r.compiler.locate import Locator, NickelLocator, PlainLocator
 from g8r.compiler.nickel_text import string
@@ -169,7 +168,10 @@ def given_overrides(session: Session, variables: Sequence[tuple[str, str]], file
 
 
 def _from_file(session: Session, file: Path) -> Iterator[Override]:
-    source = sources.of(file)
+    """What a vars file says. One that lies elsewhere than the stack is evaluated apart from it, and what it may read is its own."""
+    apart = session.apart(file)
+    apart.check_reach()
+    source = apart.source
     content = session.read(source.path)
     if source.language != "nickel":
         document, positions = _load(source.language, content, str(source.path))
@@ -177,9 +179,13 @@ def _from_file(session: Session, file: Path) -> Iterator[Override]:
             place = positions.find(override.path)
             yield override if place is None else msgspec.structs.replace(override, span=place.value)
         return
-    answer = session.evaluator().evaluate(f"import {string(source.path)}")
-    if not isinstance(answer, Evaluated):
-        raise RejectedError(session.failed(answer, source.path))
+    asked = session if session.reach.root == apart.reach.root else apart
+    try:
+        answer = asked.evaluator().evaluate(f"import {string(source.path)}")
+        if not isinstance(answer, Evaluated):
+            raise RejectedError(asked.failed(answer, source.path))
+    finally:
+        apart.close()
     yield from overrides.from_document(_decoded(answer.json), str(source.path))
 
 

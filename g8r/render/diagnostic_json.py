@@ -1,4 +1,4 @@
-"""Diagnostics for machines: Terraform's `validate -json`, GitHub's workflow commands, SARIF 2.1.0."""
+"""Diagnostics for machines: Terraform's `validate -json`, GitHub's workflow commands, GitLab's code quality, SARIF 2.1.0."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from g8r.diagnostics import Diagnostic, Severity, Span, path_text
 from g8r.render import style
 from g8r.render.diagnostic_text import ordered
-from g8r.value import Document, Value
+from g8r.value import Document, Value, digest
 
 SARIF_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -62,6 +62,28 @@ def github(found: Iterable[Diagnostic]) -> str:
         message = diagnostic.detail or diagnostic.summary
         lines.append(f"::{diagnostic.severity.value} {properties}::{_escaped(message)}\n")
     return "".join(lines)
+
+
+def gitlab(found: Iterable[Diagnostic]) -> list[Value]:
+    """A code quality report (https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format). A message that has no place
+    stands at the first line of the stack's folder, since GitLab shows none without one. The fingerprint does not hang on the line.
+    """
+    report: list[Value] = []
+    counted: dict[str, int] = {}
+    for diagnostic in ordered(found):
+        span = diagnostic.span or Span(".", 1, 1)
+        print_ = digest(f"{span.file}\n{diagnostic.code}\n{diagnostic.summary}".encode())
+        counted[print_] = counted.get(print_, 0) + 1
+        report.append(
+            {
+                "description": style.clean(" ".join(f"{diagnostic.summary}. {diagnostic.detail}".split())),
+                "check_name": diagnostic.code,
+                "fingerprint": f"{print_.partition(':')[2]}-{counted[print_]}",
+                "severity": "major" if diagnostic.severity is Severity.ERROR else "minor",
+                "location": {"path": span.file, "lines": {"begin": span.line}},
+            }
+        )
+    return report
 
 
 def sarif(found: Iterable[Diagnostic], version: str) -> Document:

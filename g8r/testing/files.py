@@ -75,6 +75,7 @@ class Read:
 def read(path: Path, child: Child) -> Read:
     """The tests of a file. Raises RejectedError with all that is wrong with it."""
     session = child.session(sources.of(path))
+    session.check_reach()
     session.check_text()
     imported = f"(import {string(path)})"
     answer = session.evaluator().evaluate(f"{imported} | {session.contract('test.ncl')}.TestFile")

@@ -101,7 +101,7 @@ class Loads:
         """The graph. The same for the same stack, vars, hosts and facts."""
         key = canonical((str(wanted.stack), wanted.vars, hosts, facts))
         if key not in self._compiled:
-            reader = sources.folder_reader(given.folder)
+            reader = sources.folder_reader(given.folder, given.loaded.reach)
             self._compiled[key] = compile_stack(given.stack, facts, reader, mistakes=given.mistakes)
         return self._compiled[key]
 

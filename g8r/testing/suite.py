@@ -30,6 +30,7 @@ class Asked(msgspec.Struct, frozen=True):
     update: bool = False
     frozen: bool = False
     import_paths: tuple[Path, ...] = ()
+    root: Path | None = None
 
 
 def run(found: Found, asked: Asked, draw: Draw, now: Callable[[], float]) -> Iterator[FileResult]:
@@ -37,7 +38,7 @@ def run(found: Found, asked: Asked, draw: Draw, now: Callable[[], float]) -> Ite
 
     Raises RejectedError where the filter leaves no test.
     """
-    child = Child(asked.import_paths)
+    child = Child(asked.import_paths, folder=found.root, root=asked.root)
     loads = Loads(child)
     names: list[str] = []
     ran = False

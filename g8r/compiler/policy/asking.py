@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from g8r.compiler import reach as reaches
 from g8r.compiler import report
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Answer, Died, Evaluated, Limits, Reported
@@ -17,6 +19,7 @@ from g8r.compiler.nickel_text import string
 from g8r.compiler.policy import inputs as documents
 from g8r.compiler.policy.answers import Answers, Policy, Violation
 from g8r.compiler.policy.inputs import Inputs
+from g8r.compiler.reach import Reach
 from g8r.compiler.session import Session
 from g8r.diagnostics import Diagnostic, DocumentPath, RejectedError, Span, did_you_mean, error, path_text, reject, warning
 from g8r.module import AnyModule
@@ -51,9 +54,21 @@ def ask(
     import_paths: Sequence[Path] = (),
     limits: Limits = Limits(),  # noqa: B008 a frozen value
     kinds: Mapping[str, AnyModule] = SHIPPED,
+    reach: Reach | None = None,
 ) -> Answers:
-    """What the policies of these files find. Those of plans are not asked where there is no plan."""
-    answers = [_ask_file(file, inputs, contracts, (contracts, *import_paths), limits, kinds) for file in dict.fromkeys(files)]
+    """What the policies of these files find. Those of plans are not asked where there is no plan. reach: what the stack may read; a
+    policy in there reads no more.
+    """
+    paths = (contracts, *import_paths)
+    answers = []
+    for file in dict.fromkeys(files):
+        try:
+            session = _session(file, contracts, paths, limits, reach)
+        except RejectedError as rejected:
+            answers.append(Answers(diagnostics=rejected.diagnostics, unread=True))
+        else:
+            with closing(session):
+                answers.append(_File(session, inputs, kinds).answers())
     policies = tuple(policy for one in answers for policy in one.policies)
     return Answers(
         policies,
@@ -63,22 +78,16 @@ def ask(
     )
 
 
-def _ask_file(
-    file: Path, inputs: Inputs, contracts: Path, import_paths: tuple[Path, ...], limits: Limits, kinds: Mapping[str, AnyModule]
-) -> Answers:
-    try:
-        if file.suffix.lower() != ".ncl":
-            raise reject("policy-file", f"{file} is no policy file", "Policies are written in Nickel, in a file that ends in .ncl.")
-        source = sources.of(file)
-        session = Session(source, contracts, import_paths, limits)
-        session.read(source.path)
-        session.check_text()
-    except RejectedError as rejected:
-        return Answers(diagnostics=rejected.diagnostics, unread=True)
-    try:
-        return _File(session, inputs, kinds).answers()
-    finally:
-        session.close()
+def _session(file: Path, contracts: Path, import_paths: tuple[Path, ...], limits: Limits, reach: Reach | None) -> Session:
+    """What a policy file is evaluated with. Raises RejectedError where it cannot be, or reads what it may not."""
+    if file.suffix.lower() != ".ncl":
+        raise reject("policy-file", f"{file} is no policy file", "Policies are written in Nickel, in a file that ends in .ncl.")
+    source = sources.of(file)
+    session = Session(source, contracts, import_paths, limits, reaches.apart(reach, file, import_paths))
+    session.check_reach()
+    session.read(source.path)
+    session.check_text()
+    return session
 
 
 class _File:
