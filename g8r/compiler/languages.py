@@ -12,6 +12,7 @@ from g8r.compiler import overrides
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Died, Evaluated, Reported
 from g8r.compiler.locate import Locator, NickelLocator, PlainLocator
+from g8r.compiler.nickel_scan import NickelPositions
 from g8r.compiler.nickel_text import string
 from g8r.compiler.overrides import Override
 from g8r.compiler.positions import Positions
@@ -69,8 +70,9 @@ class NickelStack:
 
     def locator(self, document: Value) -> Locator:
         prelude = f"{self._prelude}\nlet stack = {self._stack} in"
-        file = str(self._session.source.path)
-        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides)
+        path = self._session.source.path
+        positions = NickelPositions(path, self._session.import_paths, self._session.contracts)
+        return NickelLocator(self._session.evaluator, prelude, str(path), self._session.hidden, document, self._overrides, positions)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""
