@@ -25,7 +25,7 @@ def here(span: Span | None) -> Span | None:
     """The span with its file named from the current folder, where it is below that."""
     if span is None or not span.file.startswith("/"):
         return span
-    return msgspec.structs.replace(span, file=_from(os.getcwd(), span.file))  # noqa: PTH109 for thousands of spans
+    return msgspec.structs.replace(span, file=_from(os.getcwd(), span.file))  # noqa: PTH109 a text, as the key of what is cached
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,7 +12,6 @@ from g8r.compiler import overrides
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Died, Evaluated, Reported
 from g8r.compiler.locate import Locator, NickelLocator, PlainLocator
-from g8r.compiler.nickel_scan import NickelPositions
 from g8r.compiler.nickel_text import string
 from g8r.compiler.overrides import Override
 from g8r.compiler.positions import Positions
@@ -20,6 +19,9 @@ from g8r.compiler.session import Kept, Session
 from g8r.compiler.source import Language
 from g8r.diagnostics import Diagnostic, RejectedError, reject
 from g8r.value import Value
+
+if TYPE_CHECKING:
+    from g8r.compiler.nickel_scan import NickelPositions
 
 _UNDECLARED: Final = "g8r-undeclared"
 
@@ -46,6 +48,7 @@ class NickelStack:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
+        self._positions()  # what it imports is imported while the child works
         answer = self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
@@ -70,9 +73,14 @@ class NickelStack:
 
     def locator(self, document: Value) -> Locator:
         prelude = f"{self._prelude}\nlet stack = {self._stack} in"
-        path = self._session.source.path
-        positions = NickelPositions(path, self._session.import_paths, self._session.contracts)
-        return NickelLocator(self._session.evaluator, prelude, str(path), self._session.hidden, document, self._overrides, positions)
+        file = str(self._session.source.path)
+        positions = self._positions()
+        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, positions, self._overrides)
+
+    def _positions(self) -> NickelPositions:
+        from g8r.compiler.nickel_scan import NickelPositions  # noqa: PLC0415 see `accepted`
+
+        return NickelPositions(self._session.source.path, self._session.import_paths, self._session.contracts)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""

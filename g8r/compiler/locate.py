@@ -18,19 +18,21 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
 from g8r.compiler import overrides as override
 from g8r.compiler import report
 from g8r.compiler.evaluator import Evaluator, Reported
-from g8r.compiler.nickel_scan import NickelPositions
 from g8r.compiler.nickel_text import access, string
 from g8r.compiler.overrides import Override
 from g8r.compiler.positions import Positions
 from g8r.diagnostics import Diagnostic, DocumentPath, Related, Span
 from g8r.value import Value
+
+if TYPE_CHECKING:
+    from g8r.compiler.nickel_scan import NickelPositions
 
 MOST: Final = 20
 """How many places the evaluator is asked for by one command, where nobody asks for more."""
@@ -143,15 +145,15 @@ class NickelLocator(Locator):
     positions: what can be read from its text.
     """
 
-    def __init__(  # noqa: PLR0913 what it asks, and what it knows before
+    def __init__(
         self,
         evaluator: Callable[[], Evaluator],
         stack: str,
         file: str,
         hidden: Callable[[str], bool],
         document: Value,
+        positions: NickelPositions,
         overrides: Sequence[Override] = (),
-        positions: NickelPositions | None = None,
     ) -> None:
         super().__init__(overrides)
         self._evaluator = evaluator
@@ -159,7 +161,7 @@ class NickelLocator(Locator):
         self._file = file
         self._hidden = hidden
         self._document = document
-        self._positions = positions or NickelPositions(Path(file))
+        self._positions = positions
 
     def _read(self, path: DocumentPath, *, keys: bool) -> Span | None:
         there = _existing(self._document, path)
@@ -168,7 +170,7 @@ class NickelLocator(Locator):
 
     def _written(self, path: DocumentPath, depth: int = 0) -> Span | None:
         """The place of a value as it can be read: just what `_place` finds, or None."""
-        if any(_overlap(("vars", *each.path), path) for each in self._overrides):
+        if self._overrides and any(_overlap(("vars", *each.path), path) for each in self._overrides):
             return None
         place = self._positions.find(path)
         if place is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -42,14 +43,18 @@ class NickelPositions(Positions):
         return found is not None and found[1].merged
 
     def _value(self, path: DocumentPath) -> tuple[_File, Value] | None:
-        file = self._opened(self._file)
+        file = self._main
         value = None if file is None else file.text.root
         for part in path:
-            while value is not None and not value.uncertain and value.imported is not None:
+            while file is not None and value is not None and not value.uncertain and value.imported is not None:
                 file = self._imported(file, value.imported)
                 value = None if file is None else file.text.root
             value = None if value is None else value.child(part)
         return None if file is None or value is None else (file, value)
+
+    @cached_property
+    def _main(self) -> _File | None:
+        return self._opened(self._file)
 
     def _imported(self, file: _File, name: str) -> _File | None:
         """The file that an import means, if it is one in Nickel."""

@@ -17,6 +17,7 @@ from typing import Final
 from g8r.compiler.nickel_scan_tokens import Tokens, closings, tokens
 
 _PATH: Final = re.compile(r"[ikps](?:\.[ikps])*(?=[=|:,]|$)")
+_SIMPLE: Final = re.compile(r"[ikps]=[{\[sSM0tb](?:,|$)")
 _ANNOTATED: Final = re.compile(r"[|:]")
 _LET_OR_IN: Final = re.compile(r"[ln]")
 _COMMA: Final = re.compile(r"[,ln]")
@@ -66,8 +67,11 @@ class Value:
         """One definition more."""
         self._pieces += 1
         self._plain &= record
-        self.at, self.key = (at, key) if self._pieces == 1 else (None, None)
-        self._settle()
+        if self._pieces == 1:
+            self.at, self.key = at, key
+        else:
+            self.at = self.key = None
+            self._settle()
 
     def annotate(self, *, harmless: bool) -> None:
         self._annotated = True
@@ -123,7 +127,7 @@ class Text:
         """NAME, where all that follows is `| (import "NAME").Stack`."""
         if found.kinds[first:] != "|(.i" or self._text[found.starts[-1] : found.ends[-1]] != "Stack":
             return None
-        inner = self._tokens(found.starts[first + 1] + 1, found.ends[first + 1] - 1)
+        inner = self._inside(found, first + 1)
         return self._name(inner, 1) if inner is not None and inner.kinds == "ms" else None
 
     # ---- records and arrays ----
@@ -151,6 +155,11 @@ class Text:
     def _declarations(self, record: Value, found: Tokens) -> None:
         kinds, first = found.kinds, 0
         while first < len(kinds):
+            simple = _SIMPLE.match(kinds, first)
+            if simple is not None:
+                self._simple(record, found, first)
+                first = simple.end()
+                continue
             last = _end(kinds, first)
             if kinds[first] == "i" and kinds[first + 1 : first + 2] in {*"ikp["} and self._word(found, first) == "include":
                 record.uncertain = True
@@ -161,6 +170,19 @@ class Text:
                     return
                 self._field(record, found, (first, path.end(), last))
             first = last + 1
+
+    def _simple(self, record: Value, found: Tokens, first: int) -> None:
+        """`key = value`, where the value is one token: what most of a stack is made of."""
+        kind, place = found.kinds[first + 2], found.starts[first + 2]
+        quoted = found.kinds[first] == "s"
+        name = self._name(found, first) if quoted else self._word(found, first)
+        if name is None:
+            record.uncertain = True
+            return
+        value = record.inner(name)
+        if kind in "{[":
+            value.literal(place, found.ends[first + 2])
+        value.define(place, found.starts[first] + quoted, record=kind == "{")
 
     def _field(self, record: Value, found: Tokens, bounds: tuple[int, int, int]) -> None:
         """A declaration: its path, what may be between that and `=`, and its value."""
@@ -189,14 +211,13 @@ class Text:
 
     def _value(self, value: Value, found: Tokens, first: int, last: int) -> None:
         """What can be said of what stands in a value."""
-        kinds = found.kinds[first:last]
-        if kinds == "(":
-            inner = self._tokens(found.starts[first] + 1, found.ends[first] - 1)
+        while found.kinds[first:last] == "(":
+            inner = self._inside(found, first)
             if inner is None:
-                value.uncertain = True
-            else:
-                self._value(value, inner, 0, len(inner.kinds))
-        elif kinds == "ms":
+                break
+            found, first, last = inner, 0, len(inner.kinds)
+        kinds = found.kinds[first:last]
+        if kinds == "ms":
             value.imported = self._name(found, first + 1)
             value.uncertain |= value.imported is None
         elif kinds[:1] in {"{", "["} and (len(kinds) == 1 or kinds[1] in "|:"):
@@ -209,12 +230,16 @@ class Text:
     def _has_place(self, found: Tokens, first: int, last: int) -> bool:
         """Whether an expression's own place is that of the field it is the value of. That of a choice is that of what was chosen."""
         kinds = found.kinds[first:last]
-        while _ANNOTATED.split(kinds, 1)[0] == "(":
-            inner = self._tokens(found.starts[first] + 1, found.ends[first] - 1)
+        while _ANNOTATED.split(kinds, maxsplit=1)[0] == "(":
+            inner = self._inside(found, first)
             if inner is None:
                 return False
             found, first, kinds = inner, 0, inner.kinds
         return "c" not in kinds
+
+    def _inside(self, found: Tokens, index: int) -> Tokens | None:
+        """The tokens in brackets."""
+        return self._tokens(found.starts[index] + 1, found.ends[index] - 1)
 
     def _harmless(self, found: Tokens, first: int, last: int) -> bool:
         """Whether annotations change no value."""

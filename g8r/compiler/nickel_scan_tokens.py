@@ -53,7 +53,7 @@ _TOKEN: Final = re.compile(
 _KEYED, _WORDED, _SIGN, _QUOTE, _END, _UNKNOWN = 2, 4, 5, 7, 11, 12
 _KINDS: Final = {6: "s", 8: "0", 9: "t", 10: "o"}
 _NEXT_BRACKET: Final = re.compile(
-    rf"""(?:[^"%\#\[\](){{}}]++|{_TEXT}|\#[^\n]*+|%(?!%*+"))*+(?:([\[\](){{}}])|(%++")|(")|\Z)""", re.VERBOSE | re.DOTALL
+    rf"""(?:[^"%\#\[\](){{}}]++|{_TEXT}|\#[^\n]*+|%++(?!"))*+(?:([\[\](){{}}])|(%++")|(")|\Z)""", re.VERBOSE | re.DOTALL
 )
 _CHUNK: Final = re.compile(r'(?:[^"\\%]++|\\.|%(?!\{))*+("|%\{)', re.DOTALL)
 _PERCENTS: Final = re.compile(r'"(%*+)(\{?)|(%++)(\{?)')
@@ -77,11 +77,10 @@ def closings(text: str) -> dict[int, int] | None:
     found: dict[int, int] = {}
     opened: list[int] = []
     at: int | None = 0
-    while match := _NEXT_BRACKET.match(text, at):
-        bracket, start = match[1], match.start(match.lastindex or 0)
-        at = match.end()
+    while at is not None and (match := _NEXT_BRACKET.match(text, at)):
         if match.lastindex is None:
-            break
+            return None if opened else found
+        bracket, start, at = match[1], match.start(match.lastindex), match.end()
         if bracket is None:
             percents = 0 if match[3] else _percents(_word_before(text, start), match[2])
             at, _ = (None, False) if percents is None else _string(text, at, percents)
@@ -91,9 +90,7 @@ def closings(text: str) -> dict[int, int] | None:
             found[opened.pop()] = start
         else:
             return None
-        if at is None:
-            return None
-    return found if match is not None and not opened else None
+    return None
 
 
 def tokens(text: str, closing: dict[int, int], start: int, end: int, *, flat: bool = False) -> Tokens | None:
