@@ -135,7 +135,7 @@ class Text:
     def expand(self, value: Value, start: int, end: int) -> None:
         """Read what stands in a record or an array."""
         found = self._tokens(start + 1, end - 1)
-        if found is None:
+        if found is None or ";" in found.kinds:  # no Nickel, or the type of a record
             value.uncertain = True
         elif self._text[start] == "[":
             self._elements(value, found)

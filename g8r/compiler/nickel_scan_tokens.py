@@ -27,7 +27,7 @@ _KEYWORDS: Final = {
     "import": "m",
 }
 """Kinds of words. k: metadata, p: priorities, T: types, b: values, c: choices, w: what begins other things. Any other word is `i`."""
-_SIGNS: Final = {**{sign: sign for sign in "{}[](),.:=|_"}, "..": "e", "&&": "c", "||": "c"}
+_SIGNS: Final = {**{sign: sign for sign in "{}[](),.:;=|_"}, "..": "e", "&&": "c", "||": "c"}
 """Kinds of signs; any other is `o`. `&&` and `||` are choices as `if` is: the place of what they give is that of what they chose."""
 _OPENERS: Final = {"}": "{", "]": "[", ")": "("}
 
@@ -39,7 +39,7 @@ _TOKEN: Final = re.compile(
     rf"""(?:[ \t\r\n]++|\#[^\n]*+)*+(?:
         ({_WORD}|{_TEXT}){_GAP}(=)(?![=>])  # 1, 2: a key
       | ({_WORD})((?:%++")?)    # 3, 4: a word, and what makes it the beginning of a string
-      | (\.\.|&&|\|\||\|>|\+\+|[=!<>]=|[=-]>|[{{}}\[\](),.:=|&;?$+*/@!<>_-])  # 5: a sign
+      | (\.\.|\.(?![0-9])|&&|\|\||\|>|\+\+|[=!<>]=|[=-]>|[{{}}\[\](),:=|&;?$+*/@!<>_-])  # 5: a sign
       | ({_TEXT})               # 6: a string without code in it
       | (")                     # 7: one with code
       | ({_NUMBER})             # 8

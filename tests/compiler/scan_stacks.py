@@ -62,7 +62,7 @@ EXPRESSIONS = LETS + r"""{
   included = { include x, z = 1 },
   list = ['A, "s", "i%{"x"}", null, -5, (5), 0x10, m%"
     abc"%, [], {}, { "%{"q"}" = 1 }, { include x }, {a.b = 1}, {a.b = 1, a.c = 2}, 1 | Number, {a = 1} | {..}, [[1, { k = 2 }]],
-    x, site "a", common & { b = 1 }, if true then 1 else 2, let q = 1, r = 2 in q, anything-s%"a"%, true && false ],
+    x, site "a", common & { b = 1 }, if true then 1 else 2, let q = 1, r = 2 in q, anything-s%"a"%, true && false, "last" ],
   numbers : Array Number = [1, 2],
   others | Array Other = [1, { a = 1 }],
   dynamic = { "%{"q"}" = 1, z = { y = 1 } },
