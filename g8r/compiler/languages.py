@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -19,9 +19,6 @@ from g8r.compiler.session import Kept, Session
 from g8r.compiler.source import Language
 from g8r.diagnostics import Diagnostic, RejectedError, reject
 from g8r.value import Value
-
-if TYPE_CHECKING:
-    from g8r.compiler.nickel_scan import NickelPositions
 
 _UNDECLARED: Final = "g8r-undeclared"
 
@@ -48,7 +45,8 @@ class NickelStack:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
-        self._positions()  # what it imports is imported while the child works
+        from g8r.compiler import nickel_scan  # noqa: F401, PLC0415 `locator` needs it: while the child works
+
         answer = self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
@@ -72,15 +70,12 @@ class NickelStack:
         return self._session.failed(self._failure)
 
     def locator(self, document: Value) -> Locator:
-        prelude = f"{self._prelude}\nlet stack = {self._stack} in"
-        file = str(self._session.source.path)
-        positions = self._positions()
-        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, positions, self._overrides)
-
-    def _positions(self) -> NickelPositions:
         from g8r.compiler.nickel_scan import NickelPositions  # noqa: PLC0415 see `accepted`
 
-        return NickelPositions(self._session.source.path, self._session.import_paths, self._session.contracts)
+        prelude = f"{self._prelude}\nlet stack = {self._stack} in"
+        file = str(self._session.source.path)
+        positions = NickelPositions(self._session.source.path, self._session.import_paths, self._session.contracts)
+        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, positions, self._overrides)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""

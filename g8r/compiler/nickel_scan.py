@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from g8r.compiler.nickel_scan_records import Text, Value
+from g8r.compiler.nickel_scan_records import Text, Node
 from g8r.compiler.nickel_scan_tokens import Lines
 from g8r.compiler.positions import Place, Positions
 from g8r.diagnostics import DocumentPath, Span
@@ -42,7 +42,7 @@ class NickelPositions(Positions):
         found = self._value(path)
         return found is not None and found[1].merged
 
-    def _value(self, path: DocumentPath) -> tuple[_File, Value] | None:
+    def _value(self, path: DocumentPath) -> tuple[_File, Node] | None:
         file = self._main
         value = None if file is None else file.text.root
         for part in path:

@@ -27,8 +27,8 @@ _OWN_TYPES: Final = re.compile(r"(?:[|:,{}()_eTksM]|po?0?|(?<=[{,])i)*")
 """Annotations that change no value: of types of Nickel's own and of names of fields, with metadata. No `=`: nothing is added."""
 
 
-class Value:
-    """A value in the text. `at` is the offset of its place and `key` that of its name, where they are certain."""
+class Node:
+    """A value as it is written. `at` is the offset of its place and `key` that of its name, where they are certain."""
 
     __slots__ = ("_annotated", "_children", "_literals", "_pieces", "_plain", "at", "file", "imported", "key", "uncertain")
 
@@ -44,7 +44,7 @@ class Value:
         self._plain = True
         self._annotated = False
         self._literals: list[tuple[int, int]] = []
-        self._children: dict[str | int, Value] = {}
+        self._children: dict[str | int, Node] = {}
 
     @property
     def merged(self) -> bool:
@@ -52,7 +52,7 @@ class Value:
         self._expand()
         return self._pieces > 1 and not self.uncertain
 
-    def child(self, part: str | int) -> Value | None:
+    def child(self, part: str | int) -> Node | None:
         """The value at a field or an index, if it is certain what stands there."""
         self._expand()
         return None if self.uncertain else self._children.get(part)
@@ -86,11 +86,11 @@ class Value:
         """What stands in it is between these offsets, brackets included."""
         self._literals.append((start, end))
 
-    def inner(self, part: str | int) -> Value:
+    def inner(self, part: str | int) -> Node:
         """The child, a new one if need be."""
         found = self._children.get(part)
         if found is None:
-            found = self._children[part] = Value(self.file)
+            found = self._children[part] = Node(self.file)
         return found
 
 
@@ -102,7 +102,7 @@ class Text:
     def __init__(self, text: str) -> None:
         self._text = text
         self._closing = closings(text)
-        self.root = Value(self)
+        self.root = Node(self)
         self.contract: str | None = None
         self._read_root()
 
@@ -132,7 +132,7 @@ class Text:
 
     # ---- records and arrays ----
 
-    def expand(self, value: Value, start: int, end: int) -> None:
+    def expand(self, value: Node, start: int, end: int) -> None:
         """Read what stands in a record or an array."""
         found = self._tokens(start + 1, end - 1)
         if found is None or ";" in found.kinds:  # no Nickel, or the type of a record
@@ -142,7 +142,7 @@ class Text:
         else:
             self._declarations(value, found)
 
-    def _elements(self, array: Value, found: Tokens) -> None:
+    def _elements(self, array: Node, found: Tokens) -> None:
         first, index = 0, 0
         while first < len(found.kinds):
             last = _end(found.kinds, first)
@@ -152,7 +152,7 @@ class Text:
             element.define(found.starts[first] if made else None, None, record=False)
             first, index = last + 1, index + 1
 
-    def _declarations(self, record: Value, found: Tokens) -> None:
+    def _declarations(self, record: Node, found: Tokens) -> None:
         kinds, first = found.kinds, 0
         while first < len(kinds):
             simple = _SIMPLE.match(kinds, first)
@@ -171,7 +171,7 @@ class Text:
                 self._field(record, found, (first, path.end(), last))
             first = last + 1
 
-    def _simple(self, record: Value, found: Tokens, first: int) -> None:
+    def _simple(self, record: Node, found: Tokens, first: int) -> None:
         """`key = value`, where the value is one token: what most of a stack is made of."""
         kind, place = found.kinds[first + 2], found.starts[first + 2]
         quoted = found.kinds[first] == "s"
@@ -184,7 +184,7 @@ class Text:
             value.literal(place, found.ends[first + 2])
         value.define(place, found.starts[first] + quoted, record=kind == "{")
 
-    def _field(self, record: Value, found: Tokens, bounds: tuple[int, int, int]) -> None:
+    def _field(self, record: Node, found: Tokens, bounds: tuple[int, int, int]) -> None:
         """A declaration: its path, what may be between that and `=`, and its value."""
         first, behind, last = bounds
         equals = found.kinds.find("=", behind, last)
@@ -209,7 +209,7 @@ class Text:
 
     # ---- values ----
 
-    def _value(self, value: Value, found: Tokens, first: int, last: int) -> None:
+    def _value(self, value: Node, found: Tokens, first: int, last: int) -> None:
         """What can be said of what stands in a value."""
         while found.kinds[first:last] == "(":
             inner = self._inside(found, first)

@@ -11,7 +11,9 @@ let Forced = { a | force = 99, .. } in
 let y = let z = 1, w = { b = 2 } in z + w.b in
 """
 
-EXPRESSIONS = LETS + r"""{
+EXPRESSIONS = (
+    LETS
+    + r"""{
   scalars = { n = null, t = true, tag = 'Foo, quoted = '"b } c", neg = -5, hex = 0x1F, half = .5, big = 1.5e3, text = "a\"{" },
   lets = { one = let q = 1, r = 2 in { a = q, b = r }, two = let q = "in" in q, },
   choices = { cond = if true then { a = 1 } else { a = 2 }, conj = true && false, disj = (false || true), paren = ((true && false)) },
@@ -62,7 +64,7 @@ EXPRESSIONS = LETS + r"""{
   included = { include x, z = 1 },
   list = ['A, "s", "i%{"x"}", null, -5, (5), 0x10, m%"
     abc"%, [], {}, { "%{"q"}" = 1 }, { include x }, {a.b = 1}, {a.b = 1, a.c = 2}, 1 | Number, {a = 1} | {..}, [[1, { k = 2 }]],
-    x, site "a", common & { b = 1 }, if true then 1 else 2, let q = 1, r = 2 in q, anything-s%"a"%, true && false, "last" ],
+    x, site "a", common & { b = 1 }, if true then 1 else 2, let q = 1, r = 2 in q, anything-s%"a"%, true && false, "last", "end" ],
   numbers : Array Number = [1, 2],
   others | Array Other = [1, { a = 1 }],
   dynamic = { "%{"q"}" = 1, z = { y = 1 } },
@@ -70,9 +72,10 @@ EXPRESSIONS = LETS + r"""{
   inter = { "in%{"ter"}".b = { c = 1 }, x = 1 },
 }
 """
+)
 
 IMPORTS = {
-    "main.ncl": '''{
+    "main.ncl": """{
   a = import "sub/x.ncl",
   b = (import "./sub/../sub/x.ncl"),
   c = import "link/x.ncl",
@@ -87,7 +90,7 @@ IMPORTS = {
   j.p.r = 1,
   nickel = import "odd.txt" as 'Nickel,
 }
-''',
+""",
     "sub/x.ncl": '# a file\nlet a = 1 in\n{ p = { q = a }, up = import "../y.ncl", arr = [1, { z = 2 }] } | { p | { .. }, .. }\n',
     "y.ncl": '{\r\n\tp = { "é" = "ü", q = 2 }, "ß" = 1, z = "é" }',
     "fun.ncl": "fun v => { x = v }",
@@ -103,9 +106,9 @@ _SCALARS = (
     "1 + x", "true && false", "(true || false)", "if x == 3 then 1 else 2", "let q = 1, r = {} in q", "common & { b = 1 }", "common.mode",
     "(if true then { a = 1 } else {})", "1 | Number", "x |> std.to_string", "[1] @ [2]", "!true",
 )  # fmt: skip
-_GAPS = (" ", " ", " ", "\n", "\t", "\r\n", "  # } , { = \" %{ m%\"\n", "\n# ß ' in let\n")
+_GAPS = (" ", " ", " ", "\n", "\t", "\r\n", '  # } , { = " %{ m%"\n', "\n# ß ' in let\n")
 _LEAF_ANNOTATIONS = ("| default", "| force", "| priority -1", '| doc "{ = ,"', "| Any", "| Other", '| doc m%"|"%| Dyn')
-_ANNOTATIONS = ("| { .. }", "| { _ | Dyn }", '| doc "{ = ,"', "| default", "| Any", "| Other", "| Forced", "| { a | doc \"=\", .. }")
+_ANNOTATIONS = ("| { .. }", "| { _ | Dyn }", '| doc "{ = ,"', "| default", "| Any", "| Other", "| Forced", '| { a | doc "=", .. }')
 _TAILS = ("| { .. }", "| Any", "| Forced")
 
 

@@ -39,10 +39,10 @@ def places(tmp_path):
         ('m%"a"% m%%"a "% b"%% m%""%', "MMM"),
         ('m%"%{m%"a"%}}"%, m%%"%{"%%, m%%"%%{"}"}"%%, m%"%%{a}"%', "S,M,S,S"),
         ('a-s%"}"% a-s%%"%%{"}"}"%%', "yy"),
-        ("# a } \" m%\"\n a # {", "i"),
+        ('# a } " m%"\n a # {', "i"),
         ("a == b => c |> d || e && f | g", "ioioioicici|i"),
         ("let x = 1 in if a then b else c", "li=0ncicici"),
-        ("| default | priority 1 | doc m%\"}\"% | force | not_exported", "|p|p0|kM|p|k"),
+        ('| default | priority 1 | doc m%"}"% | force | not_exported', "|p|p0|kM|p|k"),
         ("%to_string% a % b", "oioi"),
         ("[| 'a, 'b |]", "o"),
         ("{ .. } ( ( ) ) ..", "{(e"),
@@ -52,7 +52,7 @@ def test_tokens(text, expected):
     assert kinds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{ ] }", '"a', '"%{', 'm%"a"', 'm%"a"%%', 'x%"a"%', "\\", "é", "'", "{ ( } )"]) 
+@pytest.mark.parametrize("text", ["{", "}", "{ ] }", '"a', '"%{', 'm%"a"', 'm%"a"%%', 'x%"a"%', "\\", "é", "'", "{ ( } )"])
 def test_no_nickel(text):
     assert kinds(text) is None
 
@@ -83,7 +83,7 @@ let x = { in_ = 1 } in
         "{ a = { b = 1 }, a.b = 2 }",
         "{ a = { b = 1 }, a | default = { c = 1 } }",
         "{ a = { b = 1 }, a = c }",
-        "{ a = { b = 1, \"%{c}\" = 1 } }",
+        '{ a = { b = 1, "%{c}" = 1 } }',
         "{ a = { b = 1, include c } }",
         "{ a = { b = 1; c } }",
         "{ a = x, b = 1 }",
@@ -152,7 +152,21 @@ def test_nothing_is_read_where_no_place_is_asked_for(tmp_path):
         "{ a = " + '"x%{y}" ++ ' * 30_000 + "1 }",
         "#" * 300_000 + "\n{ a = 1 }",
     ],
-    ids=["records", "brackets", "arrays", "strings", "lets", "let in let", "percents", "percents in a string", "pieces", "annotations", "word", "code", "comment"],
+    ids=[
+        "records",
+        "brackets",
+        "arrays",
+        "strings",
+        "lets",
+        "let in let",
+        "percents",
+        "percents in a string",
+        "pieces",
+        "annotations",
+        "word",
+        "code",
+        "comment",
+    ],
 )
 def test_large_texts_in_time_and_without_recursion(places, text):
     """Each takes a fraction of a second; what grew with the square of the text would take minutes."""

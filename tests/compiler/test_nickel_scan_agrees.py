@@ -82,7 +82,11 @@ def stacks(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["good", "bad", "grammar"])
 def test_corpus(stacks, name):
-    texts = {"good": list(corpus.GOOD.values()), "bad": [text for text, _ in corpus.BAD.values()], "grammar": [text for text, _ in corpus.GRAMMAR.values()]}
+    texts = {
+        "good": list(corpus.GOOD.values()),
+        "bad": [text for text, _ in corpus.BAD.values()],
+        "grammar": [text for text, _ in corpus.GRAMMAR.values()],
+    }
     for text in texts[name]:
         assert stacks.agrees(stacks.write(text)), text
 
@@ -98,7 +102,7 @@ def test_under_the_shipped_contract(stacks):
 def test_another_contract_of_that_name_is_none_that_is_known(stacks):
     other = stacks.folder / "other"
     other.mkdir()
-    (other / "g8r.ncl").write_text("{ Stack = { name | force = \"t\", .. } }")
+    (other / "g8r.ncl").write_text('{ Stack = { name | force = "t", .. } }')
     file = other / "main.ncl"
     file.write_text('{ name = "s" } | (import "g8r.ncl").Stack')
     assert stacks.agrees(file) == (0, 1)
@@ -142,7 +146,7 @@ def test_overrides(stacks):
     assert found == all_of_them - 4  # vars, vars.db and the two that are given
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(text=scan_stacks.stacks(), seed=st.integers(0, 99))
 def test_any_stack(stacks, text, seed):
     assume(stacks.agrees(stacks.write(text), most=6, seed=seed) is not None)
