@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from g8r.compiler.nickel_scan_records import Text, Node
+from g8r.compiler.nickel_scan_records import Node, Text
 from g8r.compiler.nickel_scan_tokens import Lines
 from g8r.compiler.positions import Place, Positions
 from g8r.diagnostics import DocumentPath, Span
