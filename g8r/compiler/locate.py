@@ -142,7 +142,7 @@ class PlainLocator(Locator):
 
 class NickelLocator(Locator):
     """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to.
-    positions: what can be read from its text.
+    positions: what can be read from its text, if that is a file's.
     """
 
     def __init__(
@@ -152,8 +152,8 @@ class NickelLocator(Locator):
         file: str,
         hidden: Callable[[str], bool],
         document: Value,
-        positions: NickelPositions,
         overrides: Sequence[Override] = (),
+        positions: NickelPositions | None = None,
     ) -> None:
         super().__init__(overrides)
         self._evaluator = evaluator
@@ -172,14 +172,14 @@ class NickelLocator(Locator):
         """The place of a value as it can be read: just what `_place` finds, or None."""
         if self._overrides and any(_overlap(("vars", *each.path), path) for each in self._overrides):
             return None
-        place = self._positions.find(path)
-        if place is not None:
-            return place.value
+        place = None if self._positions is None else self._positions.find(path)
+        if self._positions is None or place is not None:
+            return None if place is None else place.value
         children = _children(_value_at(self._document, path)) if depth < _CHILDREN and self._positions.merged(path) else []
         return self._written((*path, children[0]), depth + 1) if children else None
 
     def _key(self, path: DocumentPath, span: Span) -> Span:
-        place = self._positions.find(path)
+        place = None if self._positions is None else self._positions.find(path)
         return place.key if place is not None and place.key is not None else _key_before(span, path[-1])
 
     def _asked(self, path: DocumentPath, *, keys: bool) -> Span:

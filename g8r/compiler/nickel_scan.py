@@ -2,13 +2,13 @@
 
 The law is that the evaluator, asked for the same place by `locate`, gives the same one. An `import` of a file by a plain name is
 followed, by Nickel's rules: beside the file that imports it, then in the import paths; `..` goes up in the name, not in the folders.
-Each file is read once, when something in it is asked for.
+Each file is read once, when something in it is asked for. What the evaluator may not read is not read here: see `reach`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -16,18 +16,28 @@ from typing import Final
 from g8r.compiler.nickel_scan_records import Node, Text
 from g8r.compiler.nickel_scan_tokens import Lines
 from g8r.compiler.positions import Place, Positions
+from g8r.compiler.reach import SCANNED
 from g8r.diagnostics import DocumentPath, Span
 
 _STACK_CONTRACT: Final = "g8r.ncl"
 
 
 class NickelPositions(Positions):
-    """The places in a Nickel file and in what it imports. contracts: the folder of those that g8r ships, which change no value."""
+    """The places in a Nickel file and in what it imports. contracts: the folder of those that g8r ships: they change no value, and
+    have no places of the user's. readable: whether a file may be read.
+    """
 
-    def __init__(self, file: Path, import_paths: Sequence[Path] = (), contracts: Path | None = None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        import_paths: Sequence[Path] = (),
+        contracts: Path | None = None,
+        readable: Callable[[Path], bool] = lambda _path: True,
+    ) -> None:
         self._file = file
         self._import_paths = import_paths
         self._contracts = contracts
+        self._readable = readable
         self._read: dict[Path, _File | None] = {}
 
     def find(self, path: DocumentPath) -> Place | None:
@@ -57,18 +67,20 @@ class NickelPositions(Positions):
         return self._opened(self._file)
 
     def _imported(self, file: _File, name: str) -> _File | None:
-        """The file that an import means, if it is one in Nickel."""
-        if not name.endswith(".ncl"):
+        """The file that an import means, if it is one in Nickel, and the user's."""
+        found = self._resolved(file, name) if name.endswith(".ncl") else None
+        if found is None or (self._contracts is not None and found.is_relative_to(self._contracts)):
             return None
-        found = self._resolved(file, name)
-        return None if found is None else self._opened(found)
+        return self._opened(found)
 
     def _resolved(self, file: _File, name: str) -> Path | None:
         for folder in (file.path.parent, *self._import_paths):
             path = folder / name
-            if path.is_file():
-                plain = Path(os.path.normpath(path))
-                return plain if ".." not in path.parts or (plain.is_file() and plain.samefile(path)) else None
+            plain = Path(os.path.normpath(path))
+            if "\0" in name or not self._readable(plain):
+                return None
+            if plain.is_file():
+                return plain if ".." not in path.parts or (path.is_file() and plain.samefile(path)) else None
         return None
 
     def _opened(self, path: Path) -> _File | None:
@@ -98,6 +110,6 @@ class _File:
 
 def _read(path: Path) -> _File | None:
     try:
-        return _File(path, path.read_bytes().decode())
+        return _File(path, path.read_bytes().decode()) if path.stat().st_size <= SCANNED else None
     except (OSError, UnicodeDecodeError):
         return None

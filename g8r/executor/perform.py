@@ -33,7 +33,7 @@ from g8r.executor.judge import (
 )
 from g8r.executor.veil import Veil
 from g8r.host import Host, HostError
-from g8r.module import AnyModule, Wanted, Work
+from g8r.module import Ahead, AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
 from g8r.plan import Step
 from g8r.reference import OutputReference, Reference, SecretReference, host_text
@@ -75,10 +75,13 @@ class Performed(msgspec.Struct, frozen=True):
 
 
 class _Ready(msgspec.Struct, frozen=True):
+    """A step that is to be done as planned; `wanted` is the state that its change leads to, masked."""
+
     step: Step
     prepared: Prepared
     before: Any
     change: Change[Any]
+    wanted: Document | None
 
 
 class Performer:
@@ -137,6 +140,7 @@ class Performer:
         missing = self._missing(steps)
         states = read(module, [self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
         judged: list[tuple[Step, Any, Verdict[Any]]] = []
+        ahead = ahead_of(self._host)
         for step, before in zip(steps, states, strict=True):
             lacking = [claim for claim in step.claims.requires if claim in missing]
             if lacking and step.wish is None:
@@ -144,7 +148,7 @@ class Performer:
             elif isinstance(before, Unreadable):
                 yield Performed(step, Failure(before.reason, touched=False))
             else:
-                judged.append((step, before, self._verdict(step, prepared[step.id], before)))
+                judged.append((step, before, _verdict(step, prepared[step.id], before, ahead)))
         verdicts = [_as_planned(step, prepared[step.id], verdict) for step, _, verdict in judged]
         if not module.rehearses_itself:
             ready = [prepared[step.id] for step, _, _ in judged]
@@ -167,13 +171,6 @@ class Performer:
         recorded = given.recorded.get(step.id) if module.remembers else None
         return Wanted(prepared.params, msgspec.convert(recorded, module.State) if recorded is not None else None)
 
-    def _verdict(self, step: Step, prepared: Prepared, before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
-        if step.wish is not None:
-            return orphans.verdict_of(step.wish, step.after if step.wish == "restore" else None, step.sensitive, prepared, before)
-        if step.reason.code == "requested":
-            return replacing(judge(prepared, Absent(), ahead_of(self._host)), before)
-        return judge(prepared, before, ahead_of(self._host))
-
     def _checked(self, step: Step, prepared: Prepared, before: Any, verdict: Verdict[Any]) -> Performed | _Ready:  # noqa: ANN401
         """Whether what would be done now is what was approved. `before` is any kind's State."""
         match verdict:
@@ -184,11 +181,13 @@ class Performer:
             case Blocked(reason=reason) | Undecided(reason=reason):
                 return Performed(step, Failure(reason, touched=False))
             case Change():
-                stale = self._stale(step, prepared, before, verdict)
-                return Performed(step, Stale(stale)) if stale else _Ready(step, prepared, before, verdict)
+                ready = _Ready(step, prepared, before, verdict, masked(verdict.after, prepared.sensitive, self._key))
+                stale = self._stale(ready)
+                return Performed(step, Stale(stale)) if stale else ready
 
-    def _stale(self, step: Step, prepared: Prepared, before: Any, change: Change[Any]) -> str:  # noqa: ANN401 any kind's State
+    def _stale(self, ready: _Ready) -> str:
         """How the world, or the change it now takes, differs from the plan; empty where it does not."""
+        step, prepared, before, change = ready.step, ready.prepared, ready.before, ready.change
         if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(prepared, before, self._key):
             found = masked(before, prepared.sensitive, self._key)
             if found is None or step.before is None:
@@ -202,7 +201,7 @@ class Performer:
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
             return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
-        after = masked(change.after, prepared.sensitive, self._key) or {}
+        after = ready.wanted or {}
         free = {*step.unknown, *change.unknown, *_ignored(prepared, before)}
         wrong = [name for name in step.after if name not in free and after.get(name) != step.after[name]]
         return f"{', '.join(sorted(wrong))} would not become what was planned" if wrong else ""
@@ -259,7 +258,7 @@ class Performer:
             return Performed(ready.step, Failure(f"it cannot be read after it was changed: {state.reason}"))
         module, change = ready.prepared.module, ready.change
         found = masked(state, ready.prepared.sensitive, self._key)
-        wanted = masked(change.after, ready.prepared.sensitive, self._key)
+        wanted = ready.wanted
         if wanted is None or found is None:
             right = wanted is None and found is None
             fidelity = Fidelity(module.kind, 1, int(right))
@@ -338,6 +337,15 @@ class Performer:
                     raise AssertionError(message)
 
         return find
+
+
+def _verdict(step: Step, prepared: Prepared, before: Any, ahead: Ahead) -> Verdict[Any]:  # noqa: ANN401 any kind's State
+    """What the step would do now."""
+    if step.wish is not None:
+        return orphans.verdict_of(step.wish, step.after if step.wish == "restore" else None, step.sensitive, prepared, before)
+    if step.reason.code == "requested":
+        return replacing(judge(prepared, Absent(), ahead), before)
+    return judge(prepared, before, ahead)
 
 
 def _ignored(prepared: Prepared, before: Any) -> frozenset[str]:  # noqa: ANN401 any kind's State

@@ -32,6 +32,16 @@ GOOD = {
     "on labels": F % 'on = { role = "web", env = "prod" }',
     "on operators": F % 'on = "role in (web, db),!old"',
     "lifecycle": F % 'lifecycle = { prevent_destroy = true, ignore_changes = ["mode"], on_remove = \'restore }',
+    "exempt": F % 'lifecycle.exempt = [{ policy = "modes", reason = "until the move", until = "2028-02-29" }]',
+    "exempt from nothing": F % "lifecycle.exempt = []",
+    "exempt null": F % "lifecycle.exempt = null",
+    "exemptions": T
+    % """exemptions = [
+      { policy = "blast-radius", reason = "the first rollout", until = "2026-12-31" },
+      { policy = "no-deletes", task = "web1/file.old", reason = "gone", until = "2026-01-01" },
+      { policy = "a.b_C", task = null, reason = " x ", until = "2026-11-30" },
+    ]""",
+    "no exemptions": T % "exemptions = null",
     "retry": F % 'retry = { attempts = 3, delay = "500ms" }',
     "retry without delay": F % "retry.attempts = 1",
     "timeout": F % 'timeout = "5m"',
@@ -99,6 +109,41 @@ BAD = {
     "on a number": (F % "on = 3", ["wrong-type tasks.file.a.on"]),
     "labels a number": (F % "on = { role = 3 }", ["wrong-type tasks.file.a.on.role"]),
     "lifecycle unknown": (F % "lifecycle.prevent = true", ["unknown-key tasks.file.a.lifecycle.prevent"]),
+    "exempt without a reason": (
+        F % 'lifecycle.exempt = [{ policy = "p", until = "2026-12-31" }]',
+        ["missing-key tasks.file.a.lifecycle.exempt[0]"],
+    ),
+    "exempt for an empty reason": (
+        F % 'lifecycle.exempt = [{ policy = "p", reason = " ", until = "2026-12-31" }]',
+        ["wrong-value tasks.file.a.lifecycle.exempt[0].reason"],
+    ),
+    "exempt for ever": (F % 'lifecycle.exempt = [{ policy = "p", reason = "x" }]', ["missing-key tasks.file.a.lifecycle.exempt[0]"]),
+    "exempt until no day": (
+        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-02-30" }]',
+        ["wrong-value tasks.file.a.lifecycle.exempt[0].until"],
+    ),
+    "exempt until a moment": (
+        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-02-03T00:00:00Z" }]',
+        ["wrong-value tasks.file.a.lifecycle.exempt[0].until"],
+    ),
+    "exempt no list": (
+        F % 'lifecycle.exempt = { policy = "p", reason = "x", until = "2026-12-31" }',
+        ["wrong-type tasks.file.a.lifecycle.exempt"],
+    ),
+    "exempt from no policy": (
+        F % 'lifecycle.exempt = [{ policy = "", reason = "x", until = "2026-12-31" }]',
+        ["wrong-value tasks.file.a.lifecycle.exempt[0].policy"],
+    ),
+    "exempt another task": (
+        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-12-31", task = "file.b" }]',
+        ["unknown-key tasks.file.a.lifecycle.exempt[0].task"],
+    ),
+    "exemption without a date": (T % 'exemptions = [{ policy = "p", reason = "x" }]', ["missing-key exemptions[0]"]),
+    "exemption of no task": (
+        T % 'exemptions = [{ policy = "p", reason = "x", until = "2026-12-31", task = "old" }]',
+        ["wrong-value exemptions[0].task"],
+    ),
+    "exemptions a record": (T % "exemptions = {}", ["wrong-type exemptions"]),
     "lifecycle a text": (F % 'lifecycle = "x"', ["wrong-type tasks.file.a.lifecycle"]),
     "on_remove": (F % "lifecycle.on_remove = 'keep", ["wrong-value tasks.file.a.lifecycle.on_remove"]),
     "prevent_destroy": (F % 'lifecycle.prevent_destroy = "x"', ["wrong-type tasks.file.a.lifecycle.prevent_destroy"]),
@@ -152,6 +197,8 @@ BAD |= {
     "group by reference": (T % 'groups.a = "@{vars.a}"', ["reference-misplaced groups.a"]),
     "vars by reference": (T % 'vars = "@{vars.a}"', ["reference-misplaced vars"]),
     "outputs by reference": (T % 'outputs = "@{vars.a}"', ["reference-misplaced outputs"]),
+    "exemptions by reference": (T % 'exemptions = "@{vars.a}"', ["reference-misplaced exemptions"]),
+    "exempt by reference": (F % 'lifecycle.exempt = "@{vars.a}"', ["reference-misplaced tasks.file.a.lifecycle.exempt"]),
 }
 GRAMMAR = {
     "task name": ('{ name = "s", tasks.file."a b".path = "/a" }', ["invalid-name tasks.file.a b"]),
@@ -162,6 +209,10 @@ GRAMMAR = {
     "ignore what is not there": (F % 'lifecycle.ignore_changes = ["moode"]', ["unknown-param tasks.file.a.lifecycle.ignore_changes[0]"]),
     "sensitive what is not there": (F % 'sensitive = ["contnt"]', ["unknown-param tasks.file.a.sensitive[0]"]),
     "sensitive a number": (F % "sensitive = 3", ["wrong-type tasks.file.a.sensitive"]),
+    "reason by reference": (
+        T % 'exemptions = [{ policy = "p", reason = "@{vars.a}", until = "2026-12-31" }]',
+        ["reference-misplaced exemptions[0].reason"],
+    ),
     "timeout by reference": (F % 'timeout = "@{vars.a}"', ["reference-misplaced tasks.file.a.timeout"]),
     "on by reference": (F % 'on = "@{vars.a}"', ["reference-misplaced tasks.file.a.on"]),
     "connection by reference": (T % 'hosts.a.connection = "@{vars.a}"', ["reference-misplaced hosts.a.connection"]),

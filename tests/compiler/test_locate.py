@@ -6,7 +6,6 @@ import pytest
 
 from g8r.compiler import locate, report
 from g8r.compiler.evaluator import Evaluator, Reported
-from g8r.compiler.nickel_scan import NickelPositions
 from g8r.diagnostics import Diagnostic, Related, Severity, Span, error
 
 STACK = """\
@@ -116,7 +115,7 @@ FOREIGN = """error: contract broken by the value of `a`
 
 
 def nickel_locator(evaluator, document):
-    return locate.NickelLocator(lambda: evaluator, "", "/x/main.ncl", lambda file: False, document, NickelPositions(Path("/x/main.ncl")))
+    return locate.NickelLocator(lambda: evaluator, "", "/x/main.ncl", lambda file: False, document)
 
 
 def test_a_report_without_the_marker_is_no_place():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from g8r.compiler import reach
 from g8r.compiler.nickel_scan import NickelPositions
 from g8r.compiler.nickel_scan_tokens import closings, tokens
 
@@ -126,6 +127,20 @@ def test_imports(tmp_path):
     assert str(positions.find(("a", "x")).value) == f"{tmp_path}/more/b.ncl:1:7"
     assert str(positions.find(("f", "f", "f", "a", "x")).value) == f"{tmp_path}/more/b.ncl:1:7"
     assert [positions.find(path) for path in [("a", "up", "a"), ("c", "x"), ("d", "x")]] == [None] * 3
+
+
+def test_what_may_not_be_read_is_not_read(tmp_path):
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "main.ncl").write_text('{ a = import "../b.ncl", c = import "link.ncl", d = import "e.ncl", f = import "g.ncl" }')
+    for name in ("b.ncl", "stack/e.ncl"):
+        (tmp_path / name).write_text("{ x = 1 }")
+    (tmp_path / "stack" / "link.ncl").symlink_to(tmp_path / "b.ncl")
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "g.ncl").write_text("{ x = 1 }")
+    places = reach.of(tmp_path / "stack" / "main.ncl", tmp_path / "stack", [tmp_path / "shipped"])
+    shipped = tmp_path / "shipped"
+    positions = NickelPositions(tmp_path / "stack" / "main.ncl", [shipped], shipped, places.holds)
+    assert [name for name in "acdf" if positions.find((name, "x")) is not None] == ["d"]
 
 
 def test_nothing_is_read_where_no_place_is_asked_for(tmp_path):

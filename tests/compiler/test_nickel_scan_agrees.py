@@ -28,7 +28,7 @@ class Stacks:
     def __init__(self, folder):
         self.folder = folder
         self.more = folder / "paths"
-        self.child = evaluator.start(Limits(), (SHIPPED, self.more))
+        self.child = evaluator.start(Limits(), (SHIPPED, self.more), (folder, ROOT))
         self.count = 0
         self.seen = set()
 
@@ -48,13 +48,12 @@ class Stacks:
             return None
         document = json.loads(answer.json)
         positions = NickelPositions(file, (SHIPPED, self.more), SHIPPED)
-        blind = NickelPositions(file.with_name("none"))
 
         def hidden(name):
             return self.child.internal(name) or Path(name).is_relative_to(SHIPPED)
 
-        asked = NickelLocator(lambda: self.child, prelude, str(file), hidden, document, blind, given)
-        reading = NickelLocator(None, prelude, str(file), hidden, document, positions, given)
+        asked = NickelLocator(lambda: self.child, prelude, str(file), hidden, document, given)
+        reading = NickelLocator(None, prelude, str(file), hidden, document, given, positions)
         paths = list(walk(document))
         found = {path: span for path in paths if (span := reading._written(path)) is not None}
         compared = [path for path in found if (path, found[path].line, found[path].column) not in self.seen or most is not None]

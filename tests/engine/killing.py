@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import random
@@ -27,26 +28,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import yaml
 
-import g8r.cli.apply
-import g8r.cli.plan
-import g8r.compiler.compile
-import g8r.compiler.decode
-import g8r.compiler.evaluate
-import g8r.compiler.graph
-import g8r.compiler.selection
-import g8r.executor.local_host
-import g8r.executor.plan_file
-import g8r.executor.planning
-import g8r.executor.sealing
-import g8r.render.plan_json
-import g8r.render.progress_json
 from g8r import modules
-from g8r.cli import applying
 from g8r.cli.main import run as command_line
-from g8r.executor.journal import SqliteJournal
 from g8r.executor.store import SqliteStore
 from g8r.outcome import word
 from g8r.state import State
@@ -55,6 +40,24 @@ FILES = 6
 COMMANDS = 4
 KILLS_IN_A_ROW = 3
 PR_SET_CHILD_SUBREAPER = 36
+
+
+PRELOADED = (
+    "apsw",
+    "g8r.cli.apply",
+    "g8r.cli.applying",
+    "g8r.cli.plan",
+    "g8r.compiler.compile",
+    "g8r.compiler.decode",
+    "g8r.compiler.evaluate",
+    "g8r.executor.local_host",
+    "g8r.executor.plan_file",
+    "g8r.executor.planning",
+    "g8r.executor.sealing",
+    "g8r.render.plan_json",
+    "g8r.render.progress_json",
+)
+"""What every child would import for itself."""
 
 
 class BrokenError(Exception):
@@ -349,12 +352,10 @@ def adopt_orphans() -> None:
 def main() -> int:
     adopt_orphans()
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for name in PRELOADED:
+        importlib.import_module(name)
     for kind in ("file", "directory", "line", "command"):
         modules.load(kind)
-    g8r.compiler.graph.warm()
-    assert applying
-    assert apsw
-    assert SqliteJournal
     killer = Killer(folder, seed)
     try:
         killer.run(kills)
