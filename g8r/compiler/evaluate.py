@@ -88,8 +88,8 @@ class Loaded:
             raise RejectedError(self.located(self.diagnostics))
 
     def located(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-        """With their lines, and in order of them; where each takes an evaluation, the first ones have theirs."""
-        return tuple(_in_order(with_spans(found, self.locator, self._places if self.locator.costly else None)))
+        """With their lines, and in order of them; of those that take an evaluation each, the first ones have theirs."""
+        return tuple(_in_order(with_spans(found, self.locator, self._places)))
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""

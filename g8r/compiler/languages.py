@@ -56,6 +56,8 @@ class NickelStack:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
+        from g8r.compiler import nickel_scan  # noqa: F401, PLC0415 `locator` needs it: while the child works
+
         answer = self._answer or self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
@@ -79,9 +81,14 @@ class NickelStack:
         return self._session.failed(self._failure)
 
     def locator(self, document: Value) -> Locator:
+        from g8r.compiler.nickel_scan import NickelPositions  # noqa: PLC0415 see `accepted`
+
         prelude = f"{self._prelude}\nlet stack = {self._stack} in"
         file = str(self._session.source.path)
-        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides)
+        positions = NickelPositions(
+            self._session.source.path, self._session.import_paths, self._session.contracts, self._session.reach.holds
+        )
+        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides, positions)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""
