@@ -184,6 +184,11 @@ class Pending:
                 self._rejected = rejected
         return self._work
 
+    def read_places(self) -> None:
+        """Read from the text where things stand in it, while the child works."""
+        if self._work is not None:
+            self._work.read_places()
+
     def finish(self) -> Loaded:
         """The stack, with its mistakes. Raises RejectedError where it cannot be evaluated, and where what it gives is no stack."""
         if self._rejected is not None:

@@ -40,6 +40,10 @@ class NickelPositions(Positions):
         self._readable = readable
         self._read: dict[Path, _File | None] = {}
 
+    def read(self) -> None:
+        """Read the file now, and not when something in it is asked for."""
+        self._opened(self._file)
+
     def find(self, path: DocumentPath) -> Place | None:
         """The place of a value, where it is certain."""
         file, value = self._value(path) or (None, None)
