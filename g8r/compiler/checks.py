@@ -15,12 +15,16 @@ import msgspec
 from msgspec import inspect
 
 from g8r import reference
+from g8r.compiler.written import Tag
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.value import Value
 
 _WHOLE: Final = re.compile(r"@\{[^{}]+\}")
+_PLAIN_TAG: Final = re.compile(r"_*[A-Za-z][A-Za-z0-9_'-]*")
 _HOLDS: Final = re.compile(r"(?:^|[^@])@\{")
 _SHOWN: Final = 60
+WHOLE_NUMBERS: Final = (-(2**63), 2**63 - 1)
+"""Between which a whole number lies where its type has no bounds. Nickel writes larger ones into JSON as 1e30."""
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ def holds_reference(text: str) -> bool:
 
 
 def is_whole_reference(value: Value) -> bool:
-    return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
+    return isinstance(value, str) and not isinstance(value, Tag) and _WHOLE.fullmatch(value) is not None
 
 
 def misplaced(value: Value, at: DocumentPath) -> Iterator[Diagnostic]:
@@ -136,6 +140,8 @@ def shown(value: Value) -> str:
     match value:
         case None:
             return "null"
+        case Tag():
+            return f"'{value}" if _PLAIN_TAG.fullmatch(value) else f"'{_quoted(value)}"
         case list() | dict():
             return kind_of(value)
         case _:
@@ -152,6 +158,8 @@ def kind_of(value: Value) -> str:
             return "true or false"
         case int() | float():
             return "a number"
+        case Tag():
+            return "an enum tag"
         case str():
             return "text"
         case list():
@@ -198,15 +206,22 @@ def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath
 def _is_of(value: Value, type_: inspect.Type) -> bool:
     match type_, value:
         case inspect.StrType(), str():
-            return holds_reference(value) or _text_fits(value, type_)
+            return not isinstance(value, Tag) and (holds_reference(value) or _text_fits(value, type_))
         case inspect.LiteralType(values=values), _:
             return value in values
-        case inspect.IntType(ge=low, le=high), int() if not isinstance(value, bool):
-            return (low is None or value >= low) and (high is None or value <= high)
+        case inspect.IntType(), int() if not isinstance(value, bool):
+            low, high = bounds(type_)
+            return low <= value <= high
         case inspect.FloatType(), _:
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case _:
             return isinstance(type_, inspect.BoolType) and isinstance(value, bool)
+
+
+def bounds(type_: inspect.IntType) -> tuple[int, int]:
+    """Between which a whole number of this type lies."""
+    low, high = WHOLE_NUMBERS
+    return (low if type_.ge is None else type_.ge), (high if type_.le is None else type_.le)
 
 
 def _text_fits(text: str, type_: inspect.StrType) -> bool:
@@ -223,14 +238,17 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 def _scalar_mistake(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None) -> Mistake:
     hint = ""
-    if isinstance(value, str) and holds_reference(value):
+    if isinstance(value, Tag):
+        hint = f" Text stands in quotes: {shown(str(value))}."
+    elif isinstance(value, str) and holds_reference(value):
         hint = " A reference among other text is text."
     match type_:
         case inspect.LiteralType(values=values) if isinstance(value, str):
-            return Mistake(at, value, wanted(type_, expected), "wrong-value", hint or did_you_mean(value, map(str, values)))
-        case inspect.StrType() if isinstance(value, str):
+            near = did_you_mean(value, map(str, values))
+            return Mistake(at, value, wanted(type_, expected), "wrong-value", near if isinstance(value, Tag) else hint or near)
+        case inspect.StrType() if isinstance(value, str) and not isinstance(value, Tag):
             return Mistake(at, value, wanted(type_, expected), "wrong-value")
-        case inspect.IntType() if isinstance(value, int) and not isinstance(value, bool):
+        case inspect.IntType() if isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
             return Mistake(at, value, wanted(type_, expected), "wrong-value")
         case _:
             return Mistake(at, value, wanted(type_, expected), hint=hint)

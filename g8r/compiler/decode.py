@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN
-from g8r.compiler import checks
+from g8r.compiler import checks, written
 from g8r.compiler.decode_task import decode_task
 from g8r.compiler.flaws import NOBODY
 from g8r.compiler.kinds import SHIPPED
@@ -68,9 +68,15 @@ class Decoded(msgspec.Struct, frozen=True):
 def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thorough: bool = False) -> Decoded:
     """The Stack that a document means, and everything that is wrong with it, in document order.
 
-    thorough: for a document that the contracts have refused. Others go a quicker way, which trusts the contracts where msgspec is
-    more lenient (it takes a text with a newline at its end for one that matches).
+    thorough: for a document that the contracts have refused; it may hold tags (see `written`), and the Stack holds none. Others go a
+    quicker way, which trusts the contracts where msgspec is more lenient (it takes a text with a newline at its end for one that matches).
     """
+    plain = written.untagged(document) if thorough else document
+    found = _decode(document, kinds, thorough=thorough)
+    return found if plain is document else Decoded(_decode(plain, kinds, thorough=True).stack, found.diagnostics)
+
+
+def _decode(document: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> Decoded:
     if not isinstance(document, dict):
         detail = f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks."
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
@@ -146,7 +152,7 @@ def _names(top: Document) -> list[Diagnostic]:
 def _unresolved(top: Document) -> Document:
     """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
     sections: Document = _without_records(
-        {key: top[key] for key in ("vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
+        {key: top[key] for key in ("name", "vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
     )
     for section in ("hosts", "groups"):
         entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}

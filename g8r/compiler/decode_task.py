@@ -61,7 +61,7 @@ class MetaShape(msgspec.Struct):
     moved_from: list[TaskReference] | None = None
     retry: _RetryShape | None = None
     timeout: Duration | None = None
-    sensitive: Any = None
+    sensitive: Annotated[bool | str | list[str] | None, msgspec.Meta(extra={"expected": "true, or the names of params"})] = None
     become: AccountName | None = None
     reload_on: list[TaskReference] | None = None
     restart_on: list[TaskReference] | None = None
@@ -186,9 +186,12 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
     if not meta:
         return
     fields = [field for field in _shape().fields if field.encode_name in meta]
-    if isinstance(meta.get("moved_from"), str):
-        meta = {**meta, "moved_from": [meta["moved_from"]]}
-    mistakes = list(checks.check_fields(meta, fields, at))
+    before = meta.get("moved_from")
+    if isinstance(before, str):
+        mistakes = list(checks.check(before, inspect.type_info(TaskReference), (*at, "moved_from")))
+        mistakes += checks.check_fields({name: value for name, value in meta.items() if name != "moved_from"}, fields, at)
+    else:
+        mistakes = list(checks.check_fields(meta, fields, at))
     for mistake in mistakes:
         yield mistake.diagnostic()
     yield from checks.misplaced({name: value for name, value in meta.items() if name != "sensitive"}, at)
@@ -205,14 +208,12 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
 
 def _check_sensitive(module: AnyModule, value: Value, at: DocumentPath) -> Iterator[Diagnostic]:
     match value:
-        case None | bool():
-            return
         case str():
             yield from _check_names(module, [value], at)
-        case list() if all(isinstance(name, str) for name in value):
+        case list():
             yield from _check_names(module, value, at)
         case _:
-            yield checks.Mistake(at, value, "true, or the names of params").diagnostic()
+            return
 
 
 def _check_names(module: AnyModule, names: Value, at: DocumentPath) -> Iterator[Diagnostic]:

@@ -28,7 +28,7 @@ from g8r.modules.support.programs import needs_root
 
 Comment: TypeAlias = Annotated[str, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"})]
 PasswordHash: TypeAlias = Annotated[
-    str, Meta(pattern=r"^(\$[^:\s]+|\*)$", extra={"expected": "a password hash as `mkpasswd` prints it ($y$..., $6$...), or *"})
+    str, Meta(pattern=r"^(\$[!-9;-~]+|\*)$", extra={"expected": "a password hash as `mkpasswd` prints it ($y$..., $6$...), or *"})
 ]
 Expiry: TypeAlias = Annotated[
     str, Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'})
