@@ -151,23 +151,18 @@ def shown(value: Value) -> str:
 
 def kind_of(value: Value) -> str:
     """What a value is, without saying which."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case Tag():
-            return "an enum tag"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "a record"
+    return "null" if value is None else next((words for type_, words in _KINDS.items() if isinstance(value, type_)), "a record")
 
 
+_KINDS: Final[dict[type, str]] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    Tag: "an enum tag",
+    str: "text",
+    list: "a list",
+}
+"""In this order: true is an int to Python, and a tag a text."""
 _WORDS: Final = {
     inspect.StrType: "text",
     inspect.BoolType: "true or false",

@@ -16,6 +16,7 @@ from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.nickel_text import string
 from g8r.compiler.sources import folder_reader
 from g8r.diagnostics import Diagnostic, RejectedError, errors, path_text
+from g8r.compiler.written import Tag
 from g8r.value import Value, canonical
 
 LOADERS = {"yaml": yaml_source.load, "json": plain_source.load_json, "toml": plain_source.load_toml}
@@ -84,3 +85,35 @@ def rejected(language: str, text: str) -> tuple[str, ...]:
 
 def _sorted(found: Sequence[Diagnostic]) -> tuple[str, ...]:
     return tuple(sorted(f"{one.code} {path_text(one.path or ())}" for one in errors(found)))
+
+
+_BEYOND = {"invalid-name", "invalid-selector", "must-be-known"}
+
+
+def shapes(document: Value, *, toy: bool = False) -> list[str]:
+    """What decode finds that a contract must find, too; references that are misplaced either may find."""
+    found = decode(document, toys.KINDS if toy else SHIPPED, thorough=True).diagnostics
+    return [str(one) for one in found if one.code not in {*_BEYOND, "reference-misplaced"} and not _names_params(one)]
+
+
+def _names_params(one: Diagnostic) -> bool:
+    return one.code == "unknown-param" and not {"sensitive", "ignore_changes"}.isdisjoint((one.path or ())[:-1])
+
+
+def nickel(value: Value) -> str:
+    """A value as an expression, tags as tags. Texts stand in it by their code points, since JSON's escapes are not Nickel's."""
+    match value:
+        case Tag():
+            return f"'{_quoted(value)}"
+        case str():
+            return _quoted(value)
+        case list():
+            return f"[{', '.join(map(nickel, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{_quoted(key)} = {nickel(part)}' for key, part in value.items())} }}"
+        case _:
+            return canonical(value).decode()
+
+
+def _quoted(text: str) -> str:
+    return '"' + "".join(mark if mark.isascii() and mark.isalnum() else f"\\u{{{ord(mark):x}}}" for mark in text) + '"'
