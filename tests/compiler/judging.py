@@ -15,8 +15,8 @@ from g8r.compiler.evaluator import Evaluated, Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.nickel_text import string
 from g8r.compiler.sources import folder_reader
-from g8r.diagnostics import Diagnostic, RejectedError, errors, path_text
 from g8r.compiler.written import Tag
+from g8r.diagnostics import Diagnostic, RejectedError, errors, path_text
 from g8r.value import Value, canonical
 
 LOADERS = {"yaml": yaml_source.load, "json": plain_source.load_json, "toml": plain_source.load_toml}
