@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 UNIT_FOLDER: Final = "/etc/systemd/system"
+_PATHS: Final = 1 << 14
 UNIT_SUFFIXES: Final = (".automount", ".mount", ".path", ".service", ".slice", ".socket", ".swap", ".target", ".timer")
 
 
@@ -28,8 +30,9 @@ class Claims(msgspec.Struct, frozen=True):
     follows: tuple[str, ...] = ()
 
 
+@lru_cache(_PATHS)
 def normal_path(path: str) -> str:
-    """`/a//b/../c` as `/a/c`: the form of identities and claims."""
+    """`/a//b/../c` as `/a/c`: the form of identities and claims. Remembered: a path is asked for some ten times in a plan."""
     return "/" + posixpath.normpath(path).lstrip("/")
 
 

@@ -67,7 +67,8 @@ def build(module: AnyModule, values: Mapping[str, Partial]) -> Built:
 
 def sensitive_fields(module: AnyModule, extra: tuple[str, ...]) -> frozenset[str]:
     """The params that are sensitive: those the kind declares, and `extra` of the task."""
-    return frozenset(extra) | {field.name for field in fields(module) if field.sensitive}
+    declared = _declared_sensitive(module)
+    return declared.union(extra) if extra else declared
 
 
 def determined(module: AnyModule, names: frozenset[str] | set[str]) -> frozenset[str]:
@@ -79,6 +80,11 @@ def document(params: Any) -> Document:  # noqa: ANN401 any kind's Params
     """A Params or State struct as plain data, just as it comes back from JSON."""
     found: Document = msgspec.json.decode(msgspec.json.encode(params))
     return found
+
+
+@cache
+def _declared_sensitive(module: AnyModule) -> frozenset[str]:
+    return frozenset(field.name for field in fields(module) if field.sensitive)
 
 
 @cache

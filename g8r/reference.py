@@ -170,6 +170,11 @@ def walk(value: Value, at: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[s
             return
 
 
+def may_refer(value: Value) -> bool:
+    """Whether there is anything in a value to `walk` over: False of most, at the price of a look."""
+    return _MARK in value if isinstance(value, str) else isinstance(value, list | dict)
+
+
 def references(value: Value) -> Iterator[Reference]:
     """Every reference in a value, in document order. Raises InvalidReferenceError."""
     for _, text in walk(value):

@@ -54,6 +54,8 @@ def is_keyed_digest(value: object) -> bool:
 
 def unknowns(value: Partial) -> tuple[str, ...]:
     """The reasons of all unknown parts of a value, sorted, each once."""
+    if isinstance(value, str):  # most are
+        return ()
     found: set[str] = set()
     pending: list[Partial] = [value]
     while pending:

@@ -121,9 +121,6 @@ class Session:
         if whole:  # while the child works
             import g8r.compiler.compile  # noqa: PLC0415
             import g8r.executor.planning  # noqa: F401, PLC0415
-            from g8r.compiler import graph  # noqa: PLC0415
-
-            graph.warm()
         loaded = self._pending.finish()
         if errors(loaded.diagnostics) and whole:
             raise RejectedError(loaded.located(self.compile(loaded, {}).diagnostics))

@@ -93,6 +93,8 @@ def study(task: Task, scope: Scope) -> tuple[Study | None, list[Diagnostic]]:
         flawed |= params.keys() - task.params.keys()  # the name that the task gives it may be what is wrong
     mentions: list[Mention] = []
     for name, value in sorted(params.items()):
+        if not refs.may_refer(value):
+            continue
         found, wrong = references.mentions({name: value}, _place(task, name))
         mentions += found
         diagnostics += wrong

@@ -41,11 +41,20 @@ def settled(state: State, journals: Mapping[str, Journal]) -> State:
         intents.append(msgspec.structs.replace(intent, started=known is not None and known.outcome is None))
         if known is None or not isinstance(known.outcome, Changed) or known.outcome.state is None:
             continue
-        record = resources.get(intent.record.key) if intent.action == "trigger" else intent.record
+        record: Resource | None = intent.record
         if intent.action == "trigger":
-            fired.add((intent.record.address, intent.step.rpartition("#")[2]))
+            verb = intent.step.rpartition("#")[2]
+            fired.add((intent.record.address, verb))
+            record = _without_doubt(resources.get(intent.record.key), verb)
         if record is not None:
             done = msgspec.structs.replace(record, state=known.outcome.state, outputs=known.outcome.outputs, run=intent.run)
             resources[intent.record.key] = done
     owed = tuple(debt for debt in state.owed if (debt.address, debt.verb) not in fired)
     return msgspec.structs.replace(state, resources=resources, intents=tuple(intents), owed=owed)
+
+
+def _without_doubt(record: Resource | None, verb: str) -> Resource | None:
+    """A record whose trigger is known to have been fired, whatever an earlier run left in doubt."""
+    if record is None:
+        return None
+    return msgspec.structs.replace(record, doubtful_triggers={name: run for name, run in record.doubtful_triggers.items() if name != verb})

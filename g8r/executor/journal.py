@@ -2,11 +2,14 @@
 
 Who manages which resource [S-owner]; which effects that must not happen twice have begun and ended [A-intent]; the highest fence
 seen of each ledger, so that a writer that was superseded is refused here too. It refuses to know what a step does.
+
+Steps run in threads, and all of them write here through one connection: each transaction is one thread's alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +54,7 @@ class SqliteJournal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: apsw.Connection | None = None
+        self._one_at_a_time = threading.Lock()
 
     def owners(self, keys: Collection[ResourceKey]) -> dict[ResourceKey, Owner]:
         with self._reading() as db:
@@ -115,22 +119,24 @@ class SqliteJournal:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[apsw.Connection | None]:
         """None where there is no file."""
-        if self._connection is None:
-            self._connection = store_file.open_file(self.path, JOURNAL_FILE)
-        db = self._connection
-        if db is None:
-            yield None
-            return
-        with store_file.refusals(self.path, JOURNAL_FILE), store_file.transaction(db, "DEFERRED"):
-            yield db
+        with self._one_at_a_time:
+            if self._connection is None:
+                self._connection = store_file.open_file(self.path, JOURNAL_FILE)
+            db = self._connection
+            if db is None:
+                yield None
+                return
+            with store_file.refusals(self.path, JOURNAL_FILE), store_file.transaction(db, "DEFERRED"):
+                yield db
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[apsw.Connection]:
-        if self._connection is None:
-            self._connection = store_file.make_file(self.path, JOURNAL_FILE)
-        db = self._connection
-        with store_file.refusals(self.path, JOURNAL_FILE), store_file.transaction(db, "IMMEDIATE"):
-            yield db
+        with self._one_at_a_time:
+            if self._connection is None:
+                self._connection = store_file.make_file(self.path, JOURNAL_FILE)
+            db = self._connection
+            with store_file.refusals(self.path, JOURNAL_FILE), store_file.transaction(db, "IMMEDIATE"):
+                yield db
 
 
 class MemoryJournal:

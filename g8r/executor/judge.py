@@ -6,7 +6,7 @@ Unknown and sensitive values, `ignore_changes` and stand-ins are dealt with here
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -15,7 +15,7 @@ from g8r.change import Absent, Blocked, Change, NoChange, Undecided, Unreadable,
 from g8r.host import Host, HostError
 from g8r.module import Ahead, AnyModule, Wanted, Work
 from g8r.plan import REPLACE_NOTE
-from g8r.reference import Lookup, Reference, SecretReference, resolve
+from g8r.reference import Lookup, Reference, SecretReference, may_refer, resolve
 from g8r.stack import Lifecycle
 from g8r.state import Resource
 from g8r.value import Document, Partial, Unknown, is_keyed_digest, keyed_digest
@@ -48,6 +48,9 @@ def prepare(
     touched_by_secret: set[str] = set()
     resolved: dict[str, Partial] = {}
     for name, value in params.items():
+        if not may_refer(value):
+            resolved[name] = cast("Partial", value)
+            continue
         seen = _Seen(lookup)
         resolved[name] = resolve(value, seen)
         if seen.secret:

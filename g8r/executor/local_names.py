@@ -1,5 +1,8 @@
 """Who is known on this machine: /etc/passwd and /etc/group, read again when they change.
 
+Whether they changed is looked up at most every FRESH seconds, but at once after `forget`, which is called after all that this agent does:
+two thousand files have four thousand owners to be named.
+
 Behind them stands the C library, for those who are known only there (LDAP and the like).
 """
 
@@ -8,6 +11,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import time
+from typing import Final
 
 import msgspec
 
@@ -18,6 +23,9 @@ from g8r.host import Account
 _PASSWD = "/etc/passwd"  # noqa: S105 - a path
 _GROUP = "/etc/group"
 
+FRESH: Final = 0.005
+"""Seconds; what another program adds meanwhile is seen by the next look."""
+
 _Version = tuple[int, int, int]
 
 
@@ -25,6 +33,7 @@ class _Known(msgspec.Struct):
     """One reading of both files; the two dicts grow with what the C library is asked."""
 
     version: tuple[_Version, _Version]
+    seen: float
     names: Names
     owners: dict[int, str]
     groups: dict[int, str]
@@ -80,11 +89,14 @@ class LocalNames:
         return uid, gid
 
     def _current(self) -> _Known:
+        known, now = self._known, time.monotonic()
+        if known is not None and now - known.seen < FRESH:
+            return known
         version = (_version(_PASSWD), _version(_GROUP))
-        known = self._known
         if known is None or known.version != version:
-            known = _Known(version, parse(_content(_PASSWD), _content(_GROUP)), {}, {})
+            known = _Known(version, now, parse(_content(_PASSWD), _content(_GROUP)), {}, {})
             self._known = known
+        known.seen = now
         return known
 
 

@@ -1,5 +1,9 @@
 """The in-memory transport: agents in this process, a thread for each batch that runs.
 
+A batch's ends are taken together: who waits for them is woken when a batch is done, and looks by itself every TOGETHER seconds for those
+of a batch that is not. Woken for each end, the two threads would do little but hand the interpreter to each other, and each handful of
+ends would be synced and committed by itself.
+
 This is the agent's step boundary for what runs in-process: an exception that gets here is a bug of a module, and fails its steps, so
 that the rest goes on and the state stays true.
 """
@@ -8,15 +12,19 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from g8r.executor.agent import Agent
 from g8r.executor.perform import Given, Performed
 from g8r.executor.scheduler import Batch
 from g8r.outcome import Failure
 from g8r.plan import Step
+
+TOGETHER: Final = 0.1
+"""Seconds after which an end is taken though its batch goes on."""
 
 
 class Transport(Protocol):
@@ -43,18 +51,19 @@ class MemoryTransport:
     def __init__(self, agents: Mapping[str, Agent]) -> None:
         self._agents = agents
         self._ended: queue.SimpleQueue[Performed] = queue.SimpleQueue()
+        self._done = threading.Event()
 
     def perform(self, batch: Batch, given: Given) -> None:
         threading.Thread(target=self._perform, args=(batch, given), name=f"{batch.host} {batch.steps[0].id}", daemon=True).start()
 
     def receive(self, timeout: float) -> list[Performed]:
-        found = []
-        try:
-            found.append(self._ended.get(timeout=timeout))
-            while True:
-                found.append(self._ended.get_nowait())
-        except queue.Empty:
-            return found
+        deadline = time.monotonic() + timeout
+        while True:
+            self._done.wait(min(TOGETHER, max(0.0, deadline - time.monotonic())))
+            self._done.clear()
+            found = self._taken()
+            if found or time.monotonic() >= deadline:
+                return found
 
     def sync(self, steps: Iterable[Step]) -> None:
         by_host: dict[str, list[Step]] = {}
@@ -77,6 +86,16 @@ class MemoryTransport:
             for step in left.values():
                 reason = f"a bug in kind {step.address.kind}: {type(bug).__name__}: {bug}"
                 self._ended.put(Performed(step, Failure(reason, traceback.format_exc())))
+        finally:
+            self._done.set()
+
+    def _taken(self) -> list[Performed]:
+        found = []
+        while True:
+            try:
+                found.append(self._ended.get_nowait())
+            except queue.Empty:
+                return found
 
 
 def _places(steps: Iterable[Step]) -> frozenset[str]:

@@ -33,7 +33,7 @@ from g8r.executor.judge import (
 )
 from g8r.executor.veil import Veil
 from g8r.host import Host, HostError
-from g8r.module import AnyModule, Wanted, Work
+from g8r.module import Ahead, AnyModule, Wanted, Work
 from g8r.outcome import Changed, Failure, Outcome, Stale, Unchanged
 from g8r.plan import Step
 from g8r.reference import OutputReference, Reference, SecretReference, host_text
@@ -137,6 +137,7 @@ class Performer:
         missing = self._missing(steps)
         states = read(module, [self._wanted(module, step, prepared[step.id], given) for step in steps], host) if steps else ()
         judged: list[tuple[Step, Any, Verdict[Any]]] = []
+        ahead = ahead_of(self._host)
         for step, before in zip(steps, states, strict=True):
             lacking = [claim for claim in step.claims.requires if claim in missing]
             if lacking and step.wish is None:
@@ -144,7 +145,7 @@ class Performer:
             elif isinstance(before, Unreadable):
                 yield Performed(step, Failure(before.reason, touched=False))
             else:
-                judged.append((step, before, self._verdict(step, prepared[step.id], before)))
+                judged.append((step, before, _verdict(step, prepared[step.id], before, ahead)))
         verdicts = [_as_planned(step, prepared[step.id], verdict) for step, _, verdict in judged]
         if not module.rehearses_itself:
             ready = [prepared[step.id] for step, _, _ in judged]
@@ -166,13 +167,6 @@ class Performer:
     def _wanted(self, module: AnyModule, step: Step, prepared: Prepared, given: Given) -> Wanted[Any, Any]:
         recorded = given.recorded.get(step.id) if module.remembers else None
         return Wanted(prepared.params, msgspec.convert(recorded, module.State) if recorded is not None else None)
-
-    def _verdict(self, step: Step, prepared: Prepared, before: Any) -> Verdict[Any]:  # noqa: ANN401 any kind's State
-        if step.wish is not None:
-            return orphans.verdict_of(step.wish, step.after if step.wish == "restore" else None, step.sensitive, prepared, before)
-        if step.reason.code == "requested":
-            return replacing(judge(prepared, Absent(), ahead_of(self._host)), before)
-        return judge(prepared, before, ahead_of(self._host))
 
     def _checked(self, step: Step, prepared: Prepared, before: Any, verdict: Verdict[Any]) -> Performed | _Ready:  # noqa: ANN401
         """Whether what would be done now is what was approved. `before` is any kind's State."""
@@ -338,6 +332,15 @@ class Performer:
                     raise AssertionError(message)
 
         return find
+
+
+def _verdict(step: Step, prepared: Prepared, before: Any, ahead: Ahead) -> Verdict[Any]:  # noqa: ANN401 any kind's State
+    """What the step would do now."""
+    if step.wish is not None:
+        return orphans.verdict_of(step.wish, step.after if step.wish == "restore" else None, step.sensitive, prepared, before)
+    if step.reason.code == "requested":
+        return replacing(judge(prepared, Absent(), ahead), before)
+    return judge(prepared, before, ahead)
 
 
 def _ignored(prepared: Prepared, before: Any) -> frozenset[str]:  # noqa: ANN401 any kind's State

@@ -36,7 +36,7 @@ from g8r.executor.judge import (
 from g8r.executor.veil import Veil
 from g8r.host import Host
 from g8r.module import Ahead, AnyModule, Module, Wanted, Work
-from g8r.reference import OutputReference, Reference, SecretReference, host_text, walk
+from g8r.reference import OutputReference, Reference, SecretReference, host_text, may_refer, walk
 from g8r.selector import Labels
 from g8r.state import Resource
 from g8r.value import Document, Partial, Unknown
@@ -329,4 +329,4 @@ class Survey:
 
 
 def _refers(params: Document) -> bool:
-    return any(True for _ in walk(params))
+    return any(True for value in params.values() if may_refer(value) for _ in walk(value))

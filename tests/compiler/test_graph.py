@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_kinds import a_file, at, codes, compiled, edges, good, hosts, only, order, task
@@ -246,3 +247,13 @@ def test_the_order_keeps_what_must_be_kept(hard, soft, packages, wanting, flip) 
     assert not found.after_packages & packages
     if not packages:
         assert found.after_packages == wanting
+
+
+@given(st.sets(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=80))
+def test_the_order_is_the_one_that_networkx_gives(pairs: set[tuple[int, int]]) -> None:
+    edges = {(f"t{min(pair)}", f"t{max(pair)}") for pair in pairs if pair[0] != pair[1]}
+    nodes = [f"t{number}" for number in range(31)]
+    reference: nx.DiGraph[str] = nx.DiGraph(sorted(edges))
+    reference.add_nodes_from(nodes)
+    found = arrange(nodes, [arrow(*edge) for edge in sorted(edges)], {}, {})
+    assert list(found.order) == list(nx.lexicographical_topological_sort(reference))

@@ -15,7 +15,7 @@ PROBES = [
     *((contract, value, None) for contract, cases in CASES.items() for value in cases.good),
     *((contract, value, message) for contract, cases in CASES.items() for value, message in cases.bad),
 ]
-FUNCTIONS = {"make": {"shown", "kind", "refuse", "refuse_because"}}
+FUNCTIONS = {"make": {"custom", "shown", "kind", "refuse", "refuse_because"}}
 """What is in the files and is no contract."""
 
 

@@ -7,10 +7,16 @@ reads what it says and kills it (SIGKILL) at a random moment. Then, with what th
 - no command that must not run twice has run twice, and none that was announced as done has not run;
 - a plan can be made, and the applies that follow converge: the files hold what they should, and the next plan is empty, save commands
   in doubt, which are named as such.
+
+What the killed one had started lives on (a command is not stopped by the death of who started it); the parent adopts it and waits for its
+end before it looks, since what is written later would be taken for what a later apply did.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import importlib
 import json
 import os
 import random
@@ -22,26 +28,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import yaml
 
-import g8r.cli.apply
-import g8r.cli.plan
-import g8r.compiler.compile
-import g8r.compiler.decode
-import g8r.compiler.evaluate
-import g8r.compiler.graph
-import g8r.compiler.selection
-import g8r.executor.local_host
-import g8r.executor.plan_file
-import g8r.executor.planning
-import g8r.executor.sealing
-import g8r.render.plan_json
-import g8r.render.progress_json
 from g8r import modules
-from g8r.cli import applying
 from g8r.cli.main import run as command_line
-from g8r.executor.journal import SqliteJournal
 from g8r.executor.store import SqliteStore
 from g8r.outcome import word
 from g8r.state import State
@@ -49,6 +39,25 @@ from g8r.state import State
 FILES = 6
 COMMANDS = 4
 KILLS_IN_A_ROW = 3
+PR_SET_CHILD_SUBREAPER = 36
+
+
+PRELOADED = (
+    "apsw",
+    "g8r.cli.apply",
+    "g8r.cli.applying",
+    "g8r.cli.plan",
+    "g8r.compiler.compile",
+    "g8r.compiler.decode",
+    "g8r.compiler.evaluate",
+    "g8r.executor.local_host",
+    "g8r.executor.plan_file",
+    "g8r.executor.planning",
+    "g8r.executor.sealing",
+    "g8r.render.plan_json",
+    "g8r.render.progress_json",
+)
+"""What every child would import for itself."""
 
 
 class BrokenError(Exception):
@@ -150,6 +159,7 @@ class Killer:
                 killed = True
                 _, status = os.waitpid(pid, 0)  # what it started may hold the pipe open for a moment: wait for it alone
                 self.drain(reading, said)
+                self.outlive()
                 break
             if time.monotonic() - started > 60:
                 os.kill(pid, signal.SIGKILL)
@@ -160,6 +170,12 @@ class Killer:
         said.code = os.waitstatus_to_exitcode(status)
         said.errors = (self.folder / "stderr").read_bytes()
         return said
+
+    def outlive(self) -> None:
+        """Wait for the end of all that the killed one had started, and left to us."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
     def drain(self, reading: int, said: Said) -> None:
         os.set_blocking(reading, False)
@@ -327,14 +343,19 @@ class Killer:
             raise BrokenError(f"{name} holds {path.read_text() if path.exists() else None!r}, not {content!r}")
 
 
+def adopt_orphans() -> None:
+    """Become the parent of what a killed child leaves behind: prctl(2), PR_SET_CHILD_SUBREAPER."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
 def main() -> int:
+    adopt_orphans()
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for name in PRELOADED:
+        importlib.import_module(name)
     for kind in ("file", "directory", "line", "command"):
         modules.load(kind)
-    g8r.compiler.graph.warm()
-    assert applying
-    assert apsw
-    assert SqliteJournal
     killer = Killer(folder, seed)
     try:
         killer.run(kills)

@@ -183,6 +183,32 @@ def test_A_intent_a_fired_command_whose_end_the_journal_knows_is_not_fired_again
     assert fleet.record("command.c").state["stdout"] == "appended"  # type: ignore[union-attr,index]
 
 
+def test_A_intent_a_fired_command_whose_end_the_journal_knows_is_in_doubt_no_more() -> None:
+    fleet = fleet_with()
+
+    def append_and_die(host: FakeHost, call: Invocation) -> Ran:
+        append(host, call)
+        raise Killed
+
+    def document(content: str) -> dict[str, Any]:
+        command = {"argv": ["append", "/etc/log", "x"], "run_on": ["file.a"]}
+        return site({"file": {"a": file("/etc/a", content)}, "command": {"c": command}})
+
+    fleet.host.programs["append"] = Program(append_and_die)
+    with pytest.raises(Killed):
+        fleet.apply(fleet.plan(document("1\n")))
+    fleet.host.programs["append"] = Program(append)
+    assert outcomes(fleet.apply(fleet.plan(document("1\n"))))["command.c#run"] == "unknown"
+    fleet.store = Mortal(fleet.store)
+    fleet.store.die_at(lambda call, given: call == "record" and any(each.step == "localhost/command.c#run" for each in given[2]))
+    with pytest.raises(Killed):
+        fleet.apply(fleet.plan(document("2\n")))
+    fleet.store.live()
+    fleet.converge(document("2\n"))
+    assert fleet.text("/etc/log") == "xx"
+    assert (fleet.state().owed, fleet.record("command.c").doubtful_triggers) == ((), {})  # type: ignore[union-attr]
+
+
 def test_A_intent_a_guarded_command_is_asked_again_after_a_crash() -> None:
     fleet, _ = killed_command()
     document = site({"command": {"g": {"argv": ["touch", "/srv/g"], "creates": "/srv/g"}}})

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,13 @@ def test_what_changes_on_disk_is_read_again(tmp_path: Path, monkeypatch: pytest.
     fresh = tmp_path / "new"
     fresh.write_bytes(PASSWD.replace(b"ada:x:1815", b"eve:x:1815"))
     fresh.rename(passwd)
+    time.sleep(2 * local_names.FRESH)
     assert names.of_ids(1815, 50) == ("eve", "staff")
     second = names.names()
     names.forget()
     assert names.names() is not second
     passwd.unlink()
+    time.sleep(2 * local_names.FRESH)
     assert names.names().accounts == {}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ledger_samples import key
@@ -61,6 +63,28 @@ class TestOwners:
         journal.claim(KEYS[:2], "web", "default")
         journal.hand_over(KEYS[1:], "shop", "default")
         assert journal.owners(KEYS) == {KEYS[0]: WEB, KEYS[1]: SHOP, KEYS[2]: SHOP}
+
+
+class TestThreads:
+    """Steps run in threads, and all of them write to their agent's one journal."""
+
+    def test_steps_that_begin_and_end_at_once_are_all_kept(self, journal):
+        threads, steps = 8, 25
+        together = threading.Barrier(threads)
+
+        def work(number):
+            together.wait()
+            for step in range(steps):
+                name = f"{number}-{step}"
+                assert journal.effect("run", name) is None
+                journal.started("run", name, 1)
+                journal.done("run", name, Changed())
+
+        with ThreadPoolExecutor(threads) as pool:
+            for each in [pool.submit(work, number) for number in range(threads)]:
+                each.result()
+        kept = [journal.effect("run", f"{number}-{step}") for number in range(threads) for step in range(steps)]
+        assert kept == [Effect(1, Changed())] * threads * steps
 
 
 class TestEffects:
