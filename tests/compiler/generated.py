@@ -6,6 +6,7 @@ What is of a type is said here once more, by `is_of`, and more simply than in `c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,43 +27,44 @@ NUMBERS = st.integers(-3, 70000) | st.sampled_from([2**31, 2**32 - 2, 2**32 - 1,
 TAGS = st.sampled_from(["a", "absent", "present", "true", "once", "latest", "a b"]).map(Tag)
 NEAR = st.sampled_from(
     [
-        "",
-        " ",
-        "a",
-        "A",
-        "/a",
-        "/a\n",
-        "a/",
-        "0644",
-        "0644 ",
-        "644",
-        "0o644",
-        "1s",
-        "1 s",
-        "60",
-        "yes",
-        "true",
-        "null",
-        "absent",
-        "root",
-        "a b",
-    ]
-    + [
-        "root:root",
-        "80",
-        "-1",
-        "1e3",
-        "@@{vars.a}",
-        "@{",
-        "@{}",
-        "@{a}}",
-        "x@{vars.a}",
-        "@{\u0301}",
-        "e\u0301",
-        "\u0000",
-        "\r\n",
-        "\x1c",
-        "٣",
+        *(
+            "",
+            " ",
+            "a",
+            "A",
+            "/a",
+            "/a\n",
+            "a/",
+            "0644",
+            "0644 ",
+            "644",
+            "0o644",
+            "1s",
+            "1 s",
+            "60",
+            "yes",
+            "true",
+            "null",
+            "absent",
+            "root",
+        ),
+        *(
+            "a b",
+            "root:root",
+            "80",
+            "-1",
+            "1e3",
+            "@@{vars.a}",
+            "@{",
+            "@{}",
+            "@{a}}",
+            "x@{vars.a}",
+            "@{\u0301}",
+            "e\u0301",
+            "\u0000",
+            "\r\n",
+        ),
+        *("\x1c", "\u0663", "\u00a0"),
     ]
 )
 SCALARS = st.none() | st.booleans() | NUMBERS | st.sampled_from([1.5, -0.25, 1e30, 10**30]) | NEAR | TEXTS | TAGS
@@ -75,43 +77,55 @@ ANYTHING = st.recursive(
 
 def is_of(type_: Any, value: Any, *, references: bool = True) -> bool:
     """Whether a value is of a type, where references may stand for values or may not."""
-    whole = references and isinstance(value, str) and not isinstance(value, Tag) and WHOLE.fullmatch(value)
-    match type_:
-        case inspect.Metadata(type=inner):
-            return is_of(inner, value, references=references)
-        case inspect.UnionType(types=types):
-            return any(is_of(option, value, references=references) for option in types)
-        case inspect.AnyType():
-            return True
-        case inspect.NoneType():
-            return value is None
-        case inspect.LiteralType(values=values):
-            return whole or (isinstance(value, str) and value in values)
-        case inspect.StrType(pattern=pattern):
-            if not isinstance(value, str) or isinstance(value, Tag):
-                return False
-            fits = len(value) >= (type_.min_length or 0) and (pattern is None or re.search(ended(pattern), value) is not None)
-            return fits or HOLDS.search(value) is not None
-        case inspect.BoolType():
-            return whole or isinstance(value, bool)
-        case inspect.IntType(ge=low, le=high):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0
-            return whole or (number and (-(2**63) if low is None else low) <= value <= (2**63 - 1 if high is None else high))
-        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
-            long = isinstance(value, list) and len(value) >= (type_.min_length or 0)
-            return whole or (long and all(is_of(element, part, references=references) for part in value))
-        case inspect.DictType(value_type=inner):
-            return whole or (isinstance(value, dict) and all(is_of(inner, part, references=references) for part in value.values()))
-        case inspect.StructType(fields=fields):
-            return isinstance(value, dict) and _is_struct(fields, value, references=references)
-        case _:
-            raise TypeError(type_)
+    if references and isinstance(value, str) and not isinstance(value, Tag) and WHOLE.fullmatch(value) and type(type_) in WHOLE_STAND_FOR:
+        return True
+    return IS_OF[type(type_)](type_, value, references)
 
 
-def _is_struct(fields: Any, value: dict[str, Any], *, references: bool) -> bool:
-    types = {field.encode_name: field.type for field in fields}
-    right = all(name in types and is_of(types[name], part, references=references) for name, part in value.items())
-    return right and all(field.encode_name in value for field in fields if field.required)
+def _is_text(type_: Any, value: Any, _references: bool) -> bool:
+    if not isinstance(value, str) or isinstance(value, Tag):
+        return False
+    fits = len(value) >= (type_.min_length or 0) and (type_.pattern is None or re.search(ended(type_.pattern), value) is not None)
+    return fits or HOLDS.search(value) is not None
+
+
+def _is_whole(type_: Any, value: Any, _references: bool) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value % 1 != 0:
+        return False
+    return (-(2**63) if type_.ge is None else type_.ge) <= value <= (2**63 - 1 if type_.le is None else type_.le)
+
+
+def _is_list(type_: Any, value: Any, references: bool) -> bool:
+    long = isinstance(value, list) and len(value) >= (type_.min_length or 0)
+    return long and all(is_of(type_.item_type, part, references=references) for part in value)
+
+
+def _is_record(type_: Any, value: Any, references: bool) -> bool:
+    return isinstance(value, dict) and all(is_of(type_.value_type, part, references=references) for part in value.values())
+
+
+def _is_struct(type_: Any, value: Any, references: bool) -> bool:
+    types = {field.encode_name: field.type for field in type_.fields}
+    if not isinstance(value, dict) or not all(name in types and is_of(types[name], value[name], references=references) for name in value):
+        return False
+    return all(field.encode_name in value for field in type_.fields if field.required)
+
+
+WHOLE_STAND_FOR = {inspect.LiteralType, inspect.BoolType, inspect.IntType, inspect.ListType, inspect.VarTupleType, inspect.DictType}
+IS_OF: dict[type, Callable[[Any, Any, bool], bool]] = {
+    inspect.Metadata: lambda type_, value, references: is_of(type_.type, value, references=references),
+    inspect.UnionType: lambda type_, value, references: any(is_of(option, value, references=references) for option in type_.types),
+    inspect.AnyType: lambda _type, _value, _references: True,
+    inspect.NoneType: lambda _type, value, _references: value is None,
+    inspect.LiteralType: lambda type_, value, _references: isinstance(value, str) and value in type_.values,
+    inspect.BoolType: lambda _type, value, _references: isinstance(value, bool),
+    inspect.StrType: _is_text,
+    inspect.IntType: _is_whole,
+    inspect.ListType: _is_list,
+    inspect.VarTupleType: _is_list,
+    inspect.DictType: _is_record,
+    inspect.StructType: _is_struct,
+}
 
 
 def ended(pattern: str) -> str:
@@ -121,39 +135,42 @@ def ended(pattern: str) -> str:
 
 def good(type_: Any, *, references: bool = True) -> SearchStrategy[Any]:
     """Values of a type."""
-
-    def inner(part: Any) -> SearchStrategy[Any]:
-        return good(part, references=references)
-
     stand_ins = REFERENCES if references else st.nothing()
-    match type_:
-        case inspect.Metadata(type=part):
-            return inner(part)
-        case inspect.UnionType(types=types):
-            return st.one_of(*map(inner, types))
-        case inspect.AnyType():
-            return ANYTHING
-        case inspect.NoneType():
-            return st.none()
-        case inspect.LiteralType(values=values):
-            return st.sampled_from(values) | st.sampled_from(values).map(Tag) | stand_ins
-        case inspect.StrType(pattern=str(pattern)):
-            matching = st.from_regex(re.compile(ended(pattern)), fullmatch=True, alphabet=st.characters(codec="utf-8"))
-            return matching.filter(lambda text: "@{" not in text) | stand_ins | stand_ins.map(lambda text: f"a{text}b")
-        case inspect.StrType():
-            return TEXTS.filter(lambda text: len(text) >= (type_.min_length or 0) and "@{" not in text) | stand_ins
-        case inspect.BoolType():
-            return st.booleans() | stand_ins
-        case inspect.IntType(ge=low, le=high):
-            return st.integers(-(2**63) if low is None else low, 2**63 - 1 if high is None else high) | stand_ins
-        case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
-            return st.lists(inner(element), min_size=type_.min_length or 0, max_size=3) | stand_ins
-        case inspect.DictType(value_type=part):
-            return st.dictionaries(TEXTS | NAMES, inner(part), max_size=2) | stand_ins
-        case inspect.StructType(fields=fields):
-            return struct(fields, references=references)
-        case _:
-            raise TypeError(type_)
+    found = GOOD[type(type_)](type_, references)
+    if type(type_) in WHOLE_STAND_FOR:
+        return found | stand_ins
+    return found | stand_ins | stand_ins.map(lambda text: f"a{text}b") if isinstance(type_, inspect.StrType) else found
+
+
+def _texts(type_: Any, _references: bool) -> SearchStrategy[Any]:
+    found = TEXTS
+    if type_.pattern is not None:
+        found = st.from_regex(re.compile(ended(type_.pattern)), fullmatch=True, alphabet=st.characters(codec="utf-8"))
+    return found.filter(lambda text: len(text) >= (type_.min_length or 0) and "@{" not in text)
+
+
+def _whole_numbers(type_: Any, _references: bool) -> SearchStrategy[Any]:
+    return st.integers(-(2**63) if type_.ge is None else type_.ge, 2**63 - 1 if type_.le is None else type_.le)
+
+
+def _lists(type_: Any, references: bool) -> SearchStrategy[Any]:
+    return st.lists(good(type_.item_type, references=references), min_size=type_.min_length or 0, max_size=3)
+
+
+GOOD: dict[type, Callable[[Any, bool], SearchStrategy[Any]]] = {
+    inspect.Metadata: lambda type_, references: good(type_.type, references=references),
+    inspect.UnionType: lambda type_, references: st.one_of(*(good(option, references=references) for option in type_.types)),
+    inspect.AnyType: lambda _type, _references: ANYTHING,
+    inspect.NoneType: lambda _type, _references: st.none(),
+    inspect.LiteralType: lambda type_, _references: st.sampled_from(type_.values) | st.sampled_from(type_.values).map(Tag),
+    inspect.BoolType: lambda _type, _references: st.booleans(),
+    inspect.StrType: _texts,
+    inspect.IntType: _whole_numbers,
+    inspect.ListType: _lists,
+    inspect.VarTupleType: _lists,
+    inspect.DictType: lambda type_, references: st.dictionaries(TEXTS | NAMES, good(type_.value_type, references=references), max_size=2),
+    inspect.StructType: lambda type_, references: struct(type_.fields, references=references),
+}
 
 
 def struct(fields: Any, *, optional: str | None = None, references: bool = True) -> SearchStrategy[dict[str, Any]]:
@@ -213,7 +230,7 @@ def records(stack: dict[str, Any]) -> list[tuple[dict[str, Any], Any, bool]]:
 
 @st.composite
 def mistaken(draw: DrawFn) -> tuple[dict[str, Any], str]:
-    """A good stack with one mistake, and the name of what is wrong: a value of another type, a key that nobody knows, one that is missing."""
+    """A good stack with one mistake, and its name: a value of another type, a key that nobody knows, one that is missing."""
     stack = draw(stacks())
     record, fields, references = draw(st.sampled_from(records(stack)))
     field = draw(st.sampled_from([field for field in fields if not isinstance(field.type, inspect.AnyType)]))

@@ -11,7 +11,7 @@ import toys
 from g8r.compiler import evaluator, languages, plain_source, written, yaml_source
 from g8r.compiler.compile import compile_stack
 from g8r.compiler.decode import decode
-from g8r.compiler.evaluator import Evaluated, Limits
+from g8r.compiler.evaluator import Died, Evaluated, Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.nickel_text import string
 from g8r.compiler.sources import folder_reader
@@ -27,18 +27,21 @@ class Judge:
 
     def __init__(self, contracts: Path) -> None:
         self._contracts = contracts
-        self._child = evaluator.start(Limits(), (contracts,))
+        self._child = evaluator.start(Limits(seconds=250), (contracts,))
         self._under = f"let G8r = import {string(contracts / 'g8r.ncl')} in"
         self._written = 0
 
     def accepts(self, text: str) -> bool:
         """Whether the contract takes one stack in Nickel."""
-        return isinstance(self._child.evaluate(f"{self._under} (G8r.without_free ({text})) | G8r.Stack"), Evaluated)
+        answer = self._child.evaluate(f"{self._under} (G8r.without_free ({text})) | G8r.Stack")
+        assert not isinstance(answer, Died), answer  # it said nothing
+        return isinstance(answer, Evaluated)
 
     def accepted(self, texts: Sequence[str]) -> list[Value] | None:
         """The documents, by one evaluation, where the contract takes all of them."""
         listed = ",\n".join(f"((G8r.without_free ({text})) | G8r.Stack)" for text in texts)
         answer = self._child.evaluate(f"{self._under} [\n{listed}\n]")
+        assert not isinstance(answer, Died), answer
         return json.loads(answer.json) if isinstance(answer, Evaluated) else None
 
     def documents(self, texts: Sequence[str]) -> list[Value]:
