@@ -39,14 +39,15 @@ class Mistake(msgspec.Struct, frozen=True):
     def diagnostic(self, *, sensitive: bool = False) -> Diagnostic:
         """As the user sees it; a sensitive value is not repeated."""
         name = self.path[-1] if self.path else "stack"
-        what = f"element {name}" if isinstance(name, int) else name
+        what = path_text(self.path[-2:]) if isinstance(name, int) else name
         match self.code:
             case "unknown-key":
                 where = path_text(self.path[:-1]) or "a stack"
                 return error(self.code, f"unknown key {_quoted(name)}", f"{where} has {self.expected}.{self.hint}", self.path)
             case "missing-key":
                 summary = f"{_quoted(name)} is missing"
-                return error(self.code, summary, f"{path_text(self.path[:-1])} needs {name}: {self.expected}.", self.path[:-1])
+                detail = f"{path_text(self.path[:-1]) or 'a stack'} needs {name}: {self.expected}."
+                return error(self.code, summary, detail, self.path[:-1])
             case _:
                 got = kind_of(self.value) if sensitive else shown(self.value)
                 detail = f"{path_text(self.path)} is {got}; expected {self.expected}.{self.hint}"
@@ -232,11 +233,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _scalar_mistake(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None) -> Mistake:
-    hint = ""
-    if isinstance(value, Tag):
-        hint = f" Text stands in quotes: {shown(str(value))}."
-    elif isinstance(value, str) and holds_reference(value):
-        hint = " A reference among other text is text."
+    hint = _hint(value, type_, wanted(type_, expected))
     match type_:
         case inspect.LiteralType(values=values) if isinstance(value, str):
             near = did_you_mean(value, map(str, values))
@@ -247,6 +244,28 @@ def _scalar_mistake(value: Value, type_: inspect.Type, at: DocumentPath, expecte
             return Mistake(at, value, wanted(type_, expected), "wrong-value")
         case _:
             return Mistake(at, value, wanted(type_, expected), hint=hint)
+
+
+def _hint(value: Value, type_: inspect.Type, expected: str) -> str:  # noqa: PLR0911 one for each thing that may have been meant
+    """What may have been meant, without repeating what may be a secret."""
+    match type_, value:
+        case inspect.StrType(), Tag():
+            return " Text stands in quotes; this is an enum tag."
+        case _, str() if holds_reference(value):
+            return " A reference among other text is text."
+        case inspect.StrType(), bool() | int() | float() if "quotes" not in expected:
+            return " Text stands in quotes, also where it looks like a number or like true."
+        case inspect.BoolType(), str() if value.lower() in _BOOLS:
+            return f" Write {_BOOLS[value.lower()]}, without quotes."
+        case inspect.IntType(), str() if value.isdecimal():
+            return " A number stands without quotes."
+        case ((inspect.ListType() | inspect.VarTupleType()), str()):
+            return ' A list stands in brackets: ["a", "b"].'
+        case _:
+            return ""
+
+
+_BOOLS: Final = {**dict.fromkeys(("true", "yes", "on"), "true"), **dict.fromkeys(("false", "no", "off"), "false")}
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN
-from g8r.compiler import checks, written
+from g8r.compiler import checks, elsewhere, written
 from g8r.compiler.decode_task import decode_task
 from g8r.compiler.flaws import NOBODY
 from g8r.compiler.kinds import SHIPPED
@@ -78,15 +78,24 @@ def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thoroug
 
 def _decode(document: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> Decoded:
     if not isinstance(document, dict):
-        detail = f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks."
+        detail = (
+            f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks. A task is written tasks.file.motd."
+        )
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
     top = {key: value for key, value in document.items() if not key.startswith(FREE)}
-    found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
+    found = [_top_mistake(mistake, kinds).diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
     found += [*_names(top), *checks.misplaced(_unresolved(top), ())]
     tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
     wrong = frozenset(diagnostic.path or () for diagnostic in found)
     found += mistakes
     return Decoded(_stack(top, tasks, wrong), tuple(sorted(found, key=_order(document))) if found else ())
+
+
+def _top_mistake(mistake: checks.Mistake, kinds: Mapping[str, AnyModule]) -> checks.Mistake:
+    """With a hint for a key at the top that belongs elsewhere."""
+    if mistake.code != "unknown-key" or len(mistake.path) != 1:
+        return mistake
+    return msgspec.structs.replace(mistake, hint=elsewhere.top(str(mistake.path[0]), kinds) or mistake.hint)
 
 
 def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> tuple[list[Task], list[Diagnostic]]:
@@ -97,7 +106,7 @@ def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) ->
     for kind, named in _records(written):
         if kind not in kinds:
             summary = f'unknown kind "{kind}"'
-            hint = did_you_mean(kind, kinds) or " `g8r modules list` shows all."
+            hint = elsewhere.kind(kind) or did_you_mean(kind, kinds) or " `g8r modules list` shows all."
             found.append(error("unknown-kind", summary, f"There is no kind of tasks of this name.{hint}", ("tasks", kind)))
             tasks += [_by_name_alone(kind, name) for name, _ in _records(named)]
         elif not isinstance(named, dict):
@@ -119,7 +128,7 @@ def _by_name_alone(kind: str, name: str) -> Task:
 
 
 def _no_record(value: Value, at: DocumentPath) -> Diagnostic:
-    return checks.Mistake(at, value, "a record").diagnostic()
+    return checks.Mistake(at, value, elsewhere.record(at)).diagnostic()
 
 
 def _stack(top: Document, tasks: Iterable[Task], wrong: Container[DocumentPath]) -> Stack:

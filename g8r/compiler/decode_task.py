@@ -13,7 +13,7 @@ from msgspec import inspect
 from g8r import parameters, reference
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN, KIND_PATTERN, NAME_PATTERN
-from g8r.compiler import checks
+from g8r.compiler import checks, elsewhere
 from g8r.compiler.flaws import NOBODY
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.module import AccountName, AnyModule, Duration, seconds
@@ -127,7 +127,7 @@ def _unknown(module: AnyModule, key: str, known: frozenset[str], at: DocumentPat
     if key in META_ARGUMENTS:
         detail = f"{path_text(at)} sets {key}, which means nothing for tasks of the kind {module.kind}."
         return error("unknown-param", f'{module.kind} has no "{key}"', detail, (*at, key))
-    hint = did_you_mean(key, known) or f" `g8r modules show {module.kind}` lists them."
+    hint = elsewhere.param(key, known) or did_you_mean(key, known) or f" `g8r modules show {module.kind}` lists them."
     return error("unknown-param", f'{module.kind} has no param "{key}"', f"{path_text(at)} sets {key}.{hint}", (*at, key))
 
 
@@ -178,7 +178,8 @@ def _check_known(field: Field, value: Value, at: DocumentPath) -> Iterator[Diagn
         for part in parts:
             if isinstance(part, (OutputReference, SecretReference)):
                 what = "a task's output" if isinstance(part, OutputReference) else "a secret"
-                detail = f"{path_text(at)} says which resource this is, so it may refer to vars and to the host, and not to {what}."
+                may = f"{path_text(at)} says which resource this is, so it may refer to vars and to the host, and not to {what}."
+                detail = f"{may} Write the value itself, or keep it in vars."
                 yield error("must-be-known", f"{field.name} must be known before anything runs", detail, (*at, *inside))
 
 

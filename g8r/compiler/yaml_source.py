@@ -40,6 +40,10 @@ _Key: TypeAlias = tuple[str, Mark, bool]
 _LARGEST: Final = int(sys.float_info.max)
 """Of larger numbers Nickel says that they cannot be written as JSON."""
 _TAG: Final = "tag:yaml.org,2002:"
+_JINJA: Final = (
+    "To YAML, braces begin a mapping. A stack is no Jinja template: write @{vars.NAME} for a var, in quotes. Text that holds {{ }} "
+    "stands in quotes, too."
+)
 _SHOWN: Final = 60
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -156,7 +160,8 @@ class _Composer:
             case yaml.ScalarEvent() if expects_key:
                 self._key = self._key_of(event)
             case _ if expects_key:
-                raise _rejected(self._file, event.start_mark, "invalid-key", "a key must be text")
+                braces = isinstance(event, yaml.MappingStartEvent) and event.flow_style
+                raise _rejected(self._file, event.start_mark, "invalid-key", "a key must be text", _JINJA if braces else "")
             case yaml.ScalarEvent():
                 self._place(self._scalar(event))
             case yaml.AliasEvent():
