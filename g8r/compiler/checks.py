@@ -188,9 +188,9 @@ def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath
     if len(options) == 1:
         yield from check(value, options[0], at, expected)
         return
-    found = [list(check(value, option, at)) for option in options]
-    if not all(found):
+    if any(next(check(value, option, at), None) is None for option in options):
         return
+    found = [list(check(value, option, at)) for option in options]
     # An option whose mistakes lie deeper was meant: the list of which one element is wrong.
     deeper = [mistakes for mistakes in found if all(len(mistake.path) > len(at) for mistake in mistakes)]
     if deeper:
