@@ -34,10 +34,11 @@ def generate(kinds: Mapping[str, AnyModule] = SHIPPED) -> dict[str, str]:
 
 
 def _index(kinds: list[str]) -> str:
-    lines = [_HEADER, "let ByKind = {"]
+    # Named twice, and not taken over by `include`: the language server does not follow that.
+    lines = [_HEADER, "let Kinds = {"]
     lines += [f'  {kind} = import "{kind}.ncl",' for kind in kinds]
-    lines += ["} in", "{", "  include ByKind,", "  Tasks = {"]
-    lines += [f"    {kind} | {{ _ | ByKind.{kind} }} | optional," for kind in kinds]
+    lines += ["} in", "{", "  ByKind = Kinds,", "  Tasks = {"]
+    lines += [f"    {kind} | {{ _ | Kinds.{kind} }} | optional," for kind in kinds]
     return "\n".join([*lines, "  },", "}", ""])
 
 
