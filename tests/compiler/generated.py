@@ -239,7 +239,7 @@ def mistaken(draw: DrawFn) -> tuple[dict[str, Any], str]:
         case "key":
             name = draw(st.sampled_from(["x", "Name", f"{name}s", "", "ä"]))
             record[name] = draw(ANYTHING)
-        case "missing" if field.required and record is not stack and name in record and not draw(st.booleans()):
+        case "missing" if field.required and name != "name" and name in record:  # a natural name may be missing
             del record[name]
         case "inside":
             nested = st.lists(ANYTHING, max_size=2) | st.dictionaries(NAMES, ANYTHING, max_size=2)
@@ -251,8 +251,26 @@ def mistaken(draw: DrawFn) -> tuple[dict[str, Any], str]:
     return stack, name
 
 
+TELLING: list[Any] = [
+    *(None, True, False, 0, -1, 1.5, 65536, 2**32, 2**63, 1e30, "", " ", "a b", "A", "1", "a\n", "/a\n", "0644\n", "0800", "yes", "true"),
+    *(Tag("a"), Tag("absent"), Tag("once"), Tag("0644"), Tag("/a"), Tag("nope"), "nope", "x@{vars.a}", "@@{vars.a}", "\u0663", "\x1c"),
+    *([], ["a"], [1], [None], [["a"]], [Tag("a")], ["file.a"], ["a b"], {}, {"a": 1}, {"a": "b"}, {"a": None}, {"a": Tag("b")}),
+    *(
+        {"attempts": 0},
+        {"delay": "1s"},
+        {"attempts": 1, "delay": 1},
+        {"prevent_destroy": 1},
+        {"on_remove": Tag("x")},
+        {"ignore_changes": "a"},
+    ),
+]
+"""Values that are wrong in most places, each for a reason of its own: drawn evenly, which `one_of` does not do."""
+
+
 def _wrong(type_: Any, references: bool) -> SearchStrategy[Any]:
-    return ANYTHING.filter(lambda value: _is_wrong(type_, value, references=references))
+    telling = [value for value in TELLING if _is_wrong(type_, value, references=references)]
+    others = ANYTHING.filter(lambda value: _is_wrong(type_, value, references=references))
+    return st.sampled_from([*telling, None]).flatmap(lambda value: others if value is None else st.just(value))
 
 
 def _is_wrong(type_: Any, value: Any, *, references: bool) -> bool:
