@@ -49,6 +49,8 @@ let Rack = Make.Matching "a rack such as r12" "^r[0-9]+$" in
 
 The params of the kinds are checked with `lib/types.ncl`, which also takes references such as `@{host.vars.port}`. To let a contract of
 this library take a whole reference too, wrap it: `Types.Ref Lib.net.Port`.
+
+Contracts for every stack of an organisation, and predicates over stacks and plans, are [policies](policy.md).
 """
 
 

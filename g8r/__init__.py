@@ -10,7 +10,7 @@
 
 Every arrow takes a value and returns the next one; nothing edits a value it was given. Nouns live here at the root, verbs in
 the packages: `compiler` (source to graph), `executor` (graph to plan to outcome), `modules` (one kind of resource each),
-`render` (nouns to text), `cli` (the commands, and the only composition root).
+`render` (nouns to text), `testing` (the users' own tests, on fake hosts), `cli` (the commands, and the composition root).
 
 One word per idea:
 

@@ -45,7 +45,9 @@ class Related(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """One message. `code` is stable and kebab-case; `path` says where in the document until `locate` has found the span."""
+    """One message. `code` is stable and kebab-case; `path` says where in the document until `locate` has found the span. `rule` is the
+    name of the user's own rule that it comes of, a policy.
+    """
 
     severity: Severity
     code: str
@@ -54,6 +56,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
     path: DocumentPath | None = None
     span: Span | None = None
     related: tuple[Related, ...] = ()
+    rule: str | None = None
 
 
 class RejectedError(Exception):

@@ -151,6 +151,13 @@ class Host(Protocol):
         """stat: as `stat`, of what a link finally points at; None where that is missing."""
         ...
 
+    def look(self, path: str, limit: int) -> tuple[Stat, bytes | None] | None:
+        """`stat`, and with it the content of a regular file of at most `limit` bytes; None where nothing is there."""
+        found = self.stat(path)
+        if found is None:
+            return None
+        return found, self.read(path) if found.type == "file" and found.size <= limit else None
+
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The content of a regular file, at most `limit` bytes. Does not follow a link."""
         ...

@@ -25,6 +25,19 @@ class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     on_remove: OnRemove | None = None
 
 
+class Exemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Leave to break a policy, with the reason and the last day (`2026-12-31`, in UTC) that it is given for.
+
+    A task's own are for that task. Of the stack's, one with a `task` is for that task, which may be gone from the stack, and one
+    without is for what is of no task.
+    """
+
+    policy: str
+    reason: str
+    until: str
+    task: str | None = None
+
+
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`attempts` in all (1 is no retry); `delay` in seconds between them."""
 
@@ -33,7 +46,10 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The meta-arguments of a task. `triggers` maps a trigger's name (`reload`) to the tasks it waits for (`file.conf`)."""
+    """The meta-arguments of a task. `triggers` maps a trigger's name (`reload`) to the tasks it waits for (`file.conf`).
+
+    `exempt` is written in `lifecycle`, and no part of what agents and the ledger are told: it changes nothing but a policy's word.
+    """
 
     on: Selector = Everywhere()
     needs: tuple[str, ...] = ()
@@ -44,6 +60,7 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout: float | None = None
     sensitive: tuple[str, ...] = ()
     become: str | None = None
+    exempt: tuple[Exemption, ...] = ()
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -83,3 +100,4 @@ class Stack(msgspec.Struct, frozen=True):
     hosts: dict[str, HostEntry] = {}
     groups: dict[str, Group] = {}
     outputs: dict[str, Value] = {}
+    exemptions: tuple[Exemption, ...] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from g8r.cli import console, options, places, saved
+from g8r.cli import console, options, places, policies, saved
 from g8r.cli.session import Session
 from g8r.diagnostics import reject
 from g8r.outcome import Failure, Stale
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 STALE = 3
 INTERRUPTED = 130
 
-_FROZEN = ("variables", "variable_files", "import_paths", "on", "target", "exclude", "replace", "refresh_only", "allow_empty")
+_FROZEN = (
+    "variables",
+    "variable_files",
+    "import_paths",
+    "root",
+    "policies",
+    "on",
+    "target",
+    "exclude",
+    "replace",
+    "refresh_only",
+    "allow_empty",
+)
 
 
 @click.command("apply")
@@ -32,6 +44,7 @@ _FROZEN = ("variables", "variable_files", "import_paths", "on", "target", "exclu
 @click.option("--skip-blocked", is_flag=True, help="Apply what can be, and leave out what is blocked.")
 @options.parallelism_option
 @options.json_option
+@options.policy_option
 @options.planning_options
 @options.selection_options
 @options.source_options
@@ -44,6 +57,7 @@ def command(*, source: Path, yes: bool, resume: bool, skip_blocked: bool, parall
       g8r apply
       g8r apply p.g8r
       g8r apply --yes --var env=prod
+      g8r apply --policy policies.ncl
       g8r apply --resume
 
     \b
@@ -56,6 +70,7 @@ def command(*, source: Path, yes: bool, resume: bool, skip_blocked: bool, parall
             _refuse_frozen(chosen, source, resume=resume)
             return apply_saved(session, source, how)
         if resume:
+            _refuse_policies(session)
             return resumed(session, how)
         return planned(session, how, yes=yes, question="Do you want to apply this plan?")
 
@@ -75,11 +90,13 @@ def planned(session: Session, how: How, *, yes: bool, question: str) -> int:
 
     with leased(session, "destroy" if session.choice.destroy else "apply") as lease:
         plan, loaded = _made(session, how)
+        found = policies.of_plan(session, loaded, plan)
         loaded.close()
         if how.stream is None:
             _show(plan)
         else:
             how.stream.planned(plan)
+        policies.enforce(found, how.stream)
         _refuse_blocked(plan, how)
         if not plan.summary().any:
             return 0 if _settled(session, plan) else perform(session, plan, lease, how, quiet=True)
@@ -175,11 +192,21 @@ def _refuse_frozen(chosen: dict[str, Any], file: Path, *, resume: bool) -> None:
     """A saved plan is applied as it is: options that would make it another are a mistake."""
     given = [name for name in _FROZEN if chosen.get(name)]
     if given or resume:
-        option = "--resume" if resume else {"variables": "--var", "variable_files": "--vars", "import_paths": "--import-path"}.get(given[0])
+        option = (
+            "--resume"
+            if resume
+            else {"variables": "--var", "variable_files": "--vars", "import_paths": "--import-path", "policies": "--policy"}.get(given[0])
+        )
         named = option or f"--{given[0].replace('_', '-')}"
         raise reject(
             "plan-frozen", f"{named} means nothing for the saved plan {file}", "It is applied as it is. Plan again with the option."
         )
+
+
+def _refuse_policies(session: Session) -> None:
+    """A run that goes on does so with its own plan; to say nothing of the policies would look as if they had been asked."""
+    if session.choice.policies:
+        raise reject("usage", "--policy means nothing with --resume", "The run goes on with its own plan. Plan anew to have it checked.")
 
 
 def _approved(question: str, how: How) -> bool:

@@ -16,6 +16,7 @@ from g8r.cli.apply import How, planned
 @click.option("--skip-blocked", is_flag=True, help="Remove what can be, and leave what is blocked.")
 @options.parallelism_option
 @options.json_option
+@options.policy_option
 @options.selection_options
 @options.source_options
 @options.state_options

@@ -18,6 +18,7 @@ import g8r
 COMMANDS: Final = {
     "init": "a commented starter stack that plans cleanly",
     "validate": "check a stack: all errors, each with its line",
+    "test": "run the tests beside a stack, on fake hosts",
     "plan": "show what would change, and why",
     "show": "show a saved plan again",
     "apply": "make the machine as the stack says",
@@ -48,6 +49,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         found: click.Command = importlib.import_module(f"g8r.cli.{cmd_name}").command
+        _keep_paragraphs(found)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 click's signature
@@ -64,8 +66,19 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{unknown.message.rstrip('.')}.{did_you_mean(args[0], COMMANDS)}", ctx) from None
 
 
+def _version(context: click.Context, _param: click.Parameter, asked: bool) -> None:  # noqa: FBT001 click gives it so
+    if not asked or context.resilient_parsing:
+        return
+    from g8r.compiler import jail  # noqa: PLC0415 only this needs it
+
+    click.echo(f"g8r {g8r.__version__}\na stack is kept to its root by {jail.layer()}")
+    context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(g8r.__version__, prog_name="g8r", message="%(prog)s %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version, and what confines evaluation."
+)
 @click.option("--chdir", "-C", type=click.Path(exists=True, file_okay=False), help="Work as if started in this folder.")
 @click.option("--no-color", is_flag=True, help="No colours, no live progress (as with NO_COLOR set).")
 def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives it so
@@ -87,6 +100,18 @@ def main(chdir: str | None, no_color: bool) -> None:  # noqa: FBT001 click gives
         os.chdir(chdir)
     if no_color:
         os.environ["NO_COLOR"] = "1"
+
+
+def _keep_paragraphs(command: click.Command) -> None:
+    """Have click leave alone what a help text marks as laid out: docstrings are raw, so in them the mark stands as two characters."""
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group) and not isinstance(command, LazyGroup):
+        for inner in command.commands.values():
+            _keep_paragraphs(inner)
+
+
+_keep_paragraphs(main)
 
 
 def run() -> None:

@@ -33,6 +33,13 @@ def _workspace(_context: click.Context, _param: click.Parameter, given: str) -> 
 
 _FILE = click.Path(path_type=Path)
 
+_REACH = (
+    click.option(
+        "--import-path", "import_paths", multiple=True, type=_FILE, metavar="DIR", help="Where Nickel imports are looked for, too."
+    ),
+    click.option("--root", type=_FILE, metavar="DIR", help="What the stack may read; its git repository, or else its folder, by default."),
+)
+
 _SOURCE = (
     click.option(
         "--var", "variables", multiple=True, callback=_variables, metavar="NAME=VALUE", help="Set a var of the stack; may be repeated."
@@ -40,9 +47,7 @@ _SOURCE = (
     click.option(
         "--vars", "variable_files", multiple=True, type=_FILE, metavar="FILE", help="Set vars from a file (ncl, yaml, json, toml)."
     ),
-    click.option(
-        "--import-path", "import_paths", multiple=True, type=_FILE, metavar="DIR", help="Where Nickel imports are looked for, too."
-    ),
+    *_REACH,
 )
 
 _STATE = (
@@ -110,6 +115,11 @@ def source_options(function: F) -> F:
     return _all(function, _SOURCE)
 
 
+def reach_options(function: F) -> F:
+    """What a stack may read, beside its repository."""
+    return _all(function, _REACH)
+
+
 def state_options(function: F) -> F:
     return _all(function, _STATE)
 
@@ -120,6 +130,12 @@ def selection_options(function: F) -> F:
 
 def planning_options(function: F) -> F:
     return _all(function, _PLANNING)
+
+
+def policy_option(function: F) -> F:
+    return click.option(
+        "--policy", "policies", multiple=True, type=_FILE, metavar="FILE", help="Check these policies, too; may be repeated."
+    )(function)
 
 
 def parallelism_option(function: F) -> F:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from g8r.cli import console, options, places
+from g8r.cli import console, options, places, policies
 from g8r.cli.session import Session
+from g8r.diagnostics import Diagnostic, errors
 from g8r.plan import Plan
 
 CHANGES = 2
@@ -21,6 +22,7 @@ CHANGES = 2
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
 @click.option("--full", is_flag=True, help="Show long texts whole.")
 @options.json_option
+@options.policy_option
 @options.planning_options
 @options.selection_options
 @options.source_options
@@ -32,13 +34,20 @@ def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: b
     Examples:
       g8r plan
       g8r plan -o p.g8r && g8r apply p.g8r
+      g8r plan --policy policies.ncl -o p.g8r
       g8r plan site.yaml --var env=prod --target service.nginx
 
     \b
-    Exit codes: 0 planned; 1 error, or something is blocked; 2 there are changes, with --detailed-exitcode.
+    A plan that breaks a mandatory policy is shown and not saved.
+
+    \b
+    Exit codes: 0 planned; 1 error, something is blocked, or a mandatory policy is broken; 2 there are changes, with --detailed-exitcode.
     """
     session = options.session(chosen)
-    plan = prepared(session, out=out)
+    plan, found = prepared(session, out=out)
+    if errors(found) and not as_json:
+        show(plan, full=full)
+    policies.enforce(found, out=out)
     if as_json:
         show_json(session, plan)
     else:
@@ -50,17 +59,20 @@ def command(*, out: Path | None, detailed_exitcode: bool, full: bool, as_json: b
     return CHANGES if detailed_exitcode and plan.summary().any else 0
 
 
-def prepared(session: Session, *, out: Path | None) -> Plan:
-    """The plan, with warnings told and source places filled in; saved where that was asked for."""
+def prepared(session: Session, *, out: Path | None) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan, with warnings told and source places filled in, and what policies say of it; saved where that was asked for and no
+    mandatory policy is broken.
+    """
     planned, loaded = session.plan(durable=out is not None)
     plan = places.placed(planned, loaded)
     console.tell(planned.diagnostics)
+    found = policies.of_plan(session, loaded, plan)
     loaded.close()
-    if out is not None:
+    if out is not None and not errors(found):
         from g8r.executor import plan_file  # noqa: PLC0415 imports what only saving needs
 
         plan_file.write(out, plan, session.blobs(plan), session.key(make=True))
-    return plan
+    return plan, found
 
 
 def show(plan: Plan, *, full: bool = False) -> None:

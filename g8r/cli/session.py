@@ -44,6 +44,8 @@ class Choice(msgspec.Struct, frozen=True):
     variables: tuple[tuple[str, str], ...] = ()
     variable_files: tuple[Path, ...] = ()
     import_paths: tuple[Path, ...] = ()
+    root: Path | None = None
+    policies: tuple[Path, ...] = ()
     workspace: str = "default"
     state: Path | None = None
     on: str | None = None
@@ -115,12 +117,12 @@ class Session:
             self.choice.variables,
             self.choice.variable_files,
             import_paths=self.choice.import_paths,
-            cache=self.state_folder / "cache" if self.state_folder.is_dir() else None,
+            cache=cache_home() if self.state_folder.is_dir() else None,
+            root=self.choice.root,
             places=None if every_place else MOST,
         )
-        if whole:  # while the child works
-            import g8r.compiler.compile  # noqa: PLC0415
-            import g8r.executor.planning  # noqa: F401, PLC0415
+        if whole and self._pending.working:
+            _import_what_a_plan_needs()
         loaded = self._pending.finish()
         if errors(loaded.diagnostics) and whole:
             raise RejectedError(loaded.located(self.compile(loaded, {}).diagnostics))
@@ -133,7 +135,7 @@ class Session:
         from g8r.compiler.compile import compile_stack  # noqa: PLC0415 see above
         from g8r.compiler.sources import folder_reader  # noqa: PLC0415
 
-        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder), mistakes=loaded.diagnostics)
+        compiled = compile_stack(loaded.stack, facts, folder_reader(self.folder, loaded.reach), mistakes=loaded.diagnostics)
         self._blobs |= compiled.blobs
         return compiled
 
@@ -254,6 +256,7 @@ class Session:
 
     def plan_loaded(self, loaded: Loaded, make_plan: Callable[..., Planned]) -> Planned:
         from g8r.compiler.expand import expand_hosts  # noqa: PLC0415 see above
+        from g8r.executor.subjects import subject  # noqa: PLC0415
 
         hosts, _ = expand_hosts(loaded.stack, {})
         connections: dict[str, str | None] = {name: host.connection for name, host in hosts.items()}
@@ -266,7 +269,13 @@ class Session:
         state = self.state(loaded.stack.name)
         selection = self.selection(compiled, state)
         planned: Planned = make_plan(
-            subject(compiled, loaded, connections), state, agents, self._request(compiled, selection), stamp(), modules.load, self.seal
+            subject(compiled, loaded.config_digest, connections),
+            state,
+            agents,
+            self._request(compiled, selection),
+            stamp(),
+            modules.load,
+            self.seal,
         )
         if errors(planned.diagnostics):
             raise RejectedError(loaded.located((*found, *planned.diagnostics)))
@@ -326,25 +335,6 @@ class Session:
         self._blobs |= blobs
 
 
-def subject(compiled: Compiled, loaded: Loaded, connections: Mapping[str, str | None]) -> object:
-    """The parts of a compiled stack that a plan is made from."""
-    from g8r.executor.planning import Subject  # noqa: PLC0415 see above
-
-    return Subject(
-        name=compiled.stack.name,
-        config_digest=loaded.config_digest,
-        tasks=compiled.graph.tasks,
-        catalogs=compiled.graph.catalogs(),
-        declared=frozenset(str(task) for task in compiled.stack.tasks),
-        hosts={name: host.address for name, host in compiled.hosts.items()},
-        connections={name: connection or "local" for name, connection in connections.items()},
-        vars=compiled.stack.vars,
-        selected=compiled.selected,
-        outputs=compiled.outputs,
-        blobs=tuple(sorted(compiled.blobs)),
-    )
-
-
 def stamp() -> Stamp:
     from g8r.executor.planning import Stamp  # noqa: PLC0415 see above
 
@@ -361,6 +351,18 @@ def now() -> str:
     return text_of(datetime.now(UTC))
 
 
+def _import_what_a_plan_needs() -> None:
+    """Some 0.05 s, on the other core while the child works."""
+    import g8r.compiler.compile  # noqa: PLC0415 all of these
+    import g8r.executor.agent  # noqa: PLC0415
+    import g8r.executor.effects  # noqa: PLC0415
+    import g8r.executor.journal  # noqa: PLC0415
+    import g8r.executor.local_host  # noqa: PLC0415
+    import g8r.executor.planning  # noqa: PLC0415
+    import g8r.executor.sealing  # noqa: PLC0415
+    import g8r.render.plan_text  # noqa: F401, PLC0415
+
+
 def agent_home() -> Path:
     """Where this machine's agent remembers what is host-wide: /var/lib/g8r for root, else below the user's state folder."""
     chosen = os.environ.get("G8R_HOME")
@@ -369,3 +371,11 @@ def agent_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/g8r")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "g8r"
+
+
+def cache_home() -> Path:
+    """Where evaluated sources are kept: the user's own cache folder. Never beside the stack, where they could come with a pull request."""
+    chosen = os.environ.get("G8R_HOME")
+    if chosen:
+        return Path(chosen) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "g8r" / "evaluated"

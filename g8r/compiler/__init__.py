@@ -3,8 +3,8 @@
 It promises that every mistake is collected before one is shown, and can be given its line; and that the same source, facts and findings
 give the same graph and the same plan. It refuses to know hosts: it never reads one, and what it must know of one (facts, findings) is
 given to it. What touches the world is few files, all of the front: `evaluator` starts Nickel (`nickel_child` is what it may start),
-`cache`, `session`, `source`, `sources` and `languages` read and write files, `locate` asks Nickel for lines. Everything else is pure: a
-value goes in, the next one comes out.
+`cache`, `session`, `source`, `sources` and `languages` read and write files, `locate` asks Nickel for lines, `policy.asking` asks it for
+policies. Everything else is pure: a value goes in, the next one comes out.
 
 The front, where it differs from the design, and why:
 

@@ -36,18 +36,17 @@ class Mistake(msgspec.Struct, frozen=True):
     code: str = "wrong-type"
     hint: str = ""
 
-    def diagnostic(self, *, sensitive: bool = False) -> Diagnostic:
-        """As the user sees it; a sensitive value is not repeated."""
+    def diagnostic(self, *, sensitive: bool = False, whole: str = "a stack") -> Diagnostic:
+        """As the user sees it; a sensitive value is not repeated. whole: what the value at the empty path is."""
         name = self.path[-1] if self.path else "stack"
         what = path_text(self.path[-2:]) if isinstance(name, int) else name
         match self.code:
             case "unknown-key":
-                where = path_text(self.path[:-1]) or "a stack"
+                where = path_text(self.path[:-1]) or whole
                 return error(self.code, f"unknown key {_quoted(name)}", f"{where} has {self.expected}.{self.hint}", self.path)
             case "missing-key":
                 summary = f"{_quoted(name)} is missing"
-                detail = f"{path_text(self.path[:-1]) or 'a stack'} needs {name}: {self.expected}."
-                return error(self.code, summary, detail, self.path[:-1])
+                return error(self.code, summary, f"{path_text(self.path[:-1]) or whole} needs {name}: {self.expected}.", self.path[:-1])
             case _:
                 got = kind_of(self.value) if sensitive else shown(self.value)
                 detail = f"{path_text(self.path)} is {got}; expected {self.expected}.{self.hint}"

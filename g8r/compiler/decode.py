@@ -11,7 +11,7 @@ what they cannot say: names of tasks and hosts, the grammar of selectors, names 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -20,7 +20,7 @@ from msgspec import inspect
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN
 from g8r.compiler import checks, elsewhere, written
-from g8r.compiler.decode_task import decode_task
+from g8r.compiler.decode_task import ExemptionShape, decode_task, exemptions
 from g8r.compiler.flaws import NOBODY
 from g8r.compiler.kinds import SHIPPED
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error
@@ -55,6 +55,7 @@ class StackShape(msgspec.Struct):
     hosts: dict[str, _HostShape] = {}
     groups: dict[str, _GroupShape] = {}
     outputs: dict[str, Any] = {}
+    exemptions: list[ExemptionShape] | None = None
     tasks: Any = {}
 
 
@@ -131,7 +132,7 @@ def _no_record(value: Value, at: DocumentPath) -> Diagnostic:
     return checks.Mistake(at, value, elsewhere.record(at)).diagnostic()
 
 
-def _stack(top: Document, tasks: Iterable[Task], wrong: Container[DocumentPath]) -> Stack:
+def _stack(top: Document, tasks: Iterable[Task], wrong: Collection[DocumentPath]) -> Stack:
     hosts = {name: _host(name, entry, wrong) for name, entry in _records(top.get("hosts"))}
     groups = {name: Group(vars=_document(_document(entry).get("vars"))) for name, entry in _records(top.get("groups"))}
     return Stack(
@@ -141,6 +142,7 @@ def _stack(top: Document, tasks: Iterable[Task], wrong: Container[DocumentPath])
         hosts=dict(sorted(hosts.items())),
         groups=dict(sorted(groups.items())),
         outputs=_document(top.get("outputs")),
+        exemptions=() if any(path[:1] == ("exemptions",) for path in wrong) else exemptions(top.get("exemptions")),
     )
 
 
@@ -161,7 +163,7 @@ def _names(top: Document) -> list[Diagnostic]:
 def _unresolved(top: Document) -> Document:
     """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
     sections: Document = _without_records(
-        {key: top[key] for key in ("name", "vars", "hosts", "groups", "outputs") if key in top}, {"vars", "outputs"}
+        {key: top[key] for key in ("name", "vars", "hosts", "groups", "outputs", "exemptions") if key in top}, {"vars", "outputs"}
     )
     for section in ("hosts", "groups"):
         entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}

@@ -20,7 +20,7 @@ from g8r.module import AccountName, AnyModule, Duration, seconds
 from g8r.parameters import Field
 from g8r.reference import InvalidReferenceError, OutputReference, SecretReference
 from g8r.selector import Everywhere, InvalidSelectorError, Selector
-from g8r.stack import META_ARGUMENTS, Lifecycle, Meta, OnRemove, Retry, Task
+from g8r.stack import META_ARGUMENTS, Exemption, Lifecycle, Meta, OnRemove, Retry, Task
 from g8r.value import Document, Value
 
 TaskReference = Annotated[
@@ -34,10 +34,34 @@ _TASK_NAME: Final = re.compile(NAME_PATTERN)
 Attempts = Annotated[int, msgspec.Meta(ge=1, extra={"expected": "a whole number, one or more"})]
 
 
+PolicyName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", extra={"expected": "the name of a policy"})]
+_SPACE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+r"""What Nickel's regexes mean by `\s`; Python's means more."""
+Why = Annotated[str, msgspec.Meta(pattern=f"[^{_SPACE}]", extra={"expected": "a reason, in words"})]
+Day = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))$",
+        extra={"expected": "a date such as 2026-12-31"},
+    ),
+]
+
+
+class ExemptShape(msgspec.Struct):
+    policy: PolicyName
+    reason: Why
+    until: Day
+
+
+class ExemptionShape(ExemptShape):
+    task: TaskReference | None = None
+
+
 class _LifecycleShape(msgspec.Struct):
     prevent_destroy: bool | None = None
     ignore_changes: list[str] | None = None
     on_remove: OnRemove | None = None
+    exempt: list[ExemptShape] | None = None
 
 
 class _RetryShape(msgspec.Struct):
@@ -240,6 +264,7 @@ def _meta(module: AnyModule, meta: Document) -> Meta:
         timeout=seconds(timeout) if isinstance(timeout, str) else None,
         sensitive=_sensitive(module, meta.get("sensitive")),
         become=become if isinstance(become, str) else None,
+        exempt=exemptions(lifecycle.get("exempt")) if isinstance(lifecycle, dict) else (),
     )
 
 
@@ -260,7 +285,13 @@ def _selector(value: Value) -> Selector:
 
 
 def _lifecycle(value: Document) -> Lifecycle:
-    return msgspec.convert({key: part for key, part in value.items() if part is not None}, Lifecycle)
+    return msgspec.convert({key: part for key, part in value.items() if part is not None and key != "exempt"}, Lifecycle)
+
+
+def exemptions(value: Value) -> tuple[Exemption, ...]:
+    """Exemptions, once they are known to be right."""
+    records = [record for record in (value if isinstance(value, list) else []) if isinstance(record, dict)]
+    return msgspec.convert([{key: part for key, part in record.items() if part is not None} for record in records], tuple[Exemption, ...])
 
 
 def _retry(value: Document) -> Retry:

@@ -1,7 +1,7 @@
 """From a source to a checked Stack. The only place, beside `locate`, that has Nickel started.
 
     with evaluate.start(source, variables, files) as pending:
-        import networkx                # 0.15 s that the child works in, too
+        import ...                     # what is needed later is imported while the child works
         loaded = pending.finish()
 
 A source in Nickel is evaluated under the contract of stacks. YAML, JSON and TOML are read here, and go through the same contract
@@ -18,12 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from g8r.compiler import reach as reaches
 from g8r.compiler import source as sources
 from g8r.compiler import written
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
 from g8r.compiler.locate import MOST, Locator, with_spans
+from g8r.compiler.overrides import Override, last_wins
+from g8r.compiler.reach import Reach
 from g8r.compiler.session import Session
 from g8r.compiler.source import Source
 from g8r.diagnostics import Diagnostic, RejectedError, Span, errors
@@ -71,6 +74,15 @@ class Loaded:
     def source(self) -> Source:
         return self._session.source
 
+    @property
+    def reach(self) -> Reach:
+        return self._session.reach
+
+    @property
+    def contracts(self) -> Path:
+        """Where the contracts are that it was checked with."""
+        return self._session.contracts
+
     def reject_mistakes(self) -> None:
         """Raises RejectedError where there are any."""
         if errors(self.diagnostics):
@@ -97,14 +109,17 @@ def start(  # noqa: PLR0913 the settings of one evaluation, all by name
     contracts: Path | None = None,
     kinds: Mapping[str, AnyModule] = SHIPPED,
     places: int | None = MOST,
+    root: Path | None = None,
 ) -> Pending:
     """Begin to evaluate. Returns at once with the child working; what is wrong with the source is raised by `finish`.
 
     variables: NAME and VALUE of every `--var`; they win over variable_files, the later over the earlier. cache: a folder to keep
     results in. contracts, kinds: others than the shipped ones, for tests. places: of so many mistakes the lines are looked up.
+    root: what the stack may read, beside the import paths (see `reach`); a stack's own repository, where nothing is said.
     """
     shipped = contracts or contracts_folder()
-    session = Session(sources.of(source), shipped, (shipped, *(path.resolve() for path in import_paths)), limits)
+    paths = (shipped, *(path.resolve() for path in import_paths))
+    session = Session(sources.of(source), shipped, paths, limits, reaches.of(source, root, paths))
     pending = Pending(session, variables, variable_files, cache, kinds, places)
     pending.begin()
     return pending
@@ -121,13 +136,16 @@ class Pending:
         cache: Path | None,
         kinds: Mapping[str, AnyModule],
         places: int | None,
+        given: Sequence[Override] = (),
     ) -> None:
+        """given: values for vars from elsewhere, which win over variables and variable_files."""
         self._session = session
         self._variables = variables
         self._variable_files = variable_files
         self._cache = cache
         self._kinds = kinds
         self._places = places
+        self._given = tuple(given)
         self._rejected: RejectedError | None = None
         self._work: NickelStack | PlainStack | None = None
         self._loaded: Loaded | None = None
@@ -140,14 +158,32 @@ class Pending:
 
     def begin(self) -> None:
         """Read what is to be read and hand it to the child; a rejection waits for `finish`."""
+        work = self.prepare()
+        if work is None:
+            return
         try:
-            self._session.check_text()
-            given = given_overrides(self._session, self._variables, self._variable_files)
-            work = NickelStack(self._session, given) if self._session.source.language == "nickel" else PlainStack(self._session, given)
-            self._work = work
             work.begin(self._cache)
         except RejectedError as rejected:
             self._rejected = rejected
+
+    @property
+    def working(self) -> bool:
+        """Whether a child works, so that what the caller does meanwhile takes no time."""
+        return self._rejected is None and self._work is not None and not self._work.known
+
+    def prepare(self) -> NickelStack | PlainStack | None:
+        """What is to be evaluated, without handing it to the child; None where it is rejected already."""
+        if self._work is None and self._rejected is None:
+            try:
+                self._session.check_reach()
+                self._session.check_text()
+                found = given_overrides(self._session, self._variables, self._variable_files)
+                given = last_wins((*found, *self._given)) if self._given else found
+                work = NickelStack(self._session, given) if self._session.source.language == "nickel" else PlainStack(self._session, given)
+                self._work = work
+            except RejectedError as rejected:
+                self._rejected = rejected
+        return self._work
 
     def finish(self) -> Loaded:
         """The stack, with its mistakes. Raises RejectedError where it cannot be evaluated, and where what it gives is no stack."""

@@ -3,7 +3,8 @@
 Both are used the same way and give the same answers: `submit` an expression, do something else, take the `result`. Whatever
 Nickel does to its process (takes all memory, overflows its stack, panics, never ends), the answer is a `Died` and the next
 expression gets a new process. Each runs in a folder of its own, made for it and removed on `close`: a `g8r.ncl` in the user's
-working directory must not shadow the shipped one.
+working directory must not shadow the shipped one. Each runs in a `jail`, where the kernel has one: it can open what it is given to
+read, what it needs to start, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,14 +22,23 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from g8r.compiler import jail
+from g8r.compiler.jail import Jail
+
 EMBEDDED: Final = "embedded"
 """What `G8R_NICKEL` holds to use the embedded child although there is a `nickel` command."""
 _GRACE: Final = 0.1
+_LIBRARIES: Final = tuple(
+    map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/null"))
+)
+_STORES: Final = (Path("/nix/store"), Path("/gnu/store"))
+"""Where programs and libraries are on systems that have them nowhere else."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -61,10 +71,19 @@ class Died(msgspec.Struct, frozen=True):
 Answer: TypeAlias = Evaluated | Reported | Died
 
 
-def start(limits: Limits, import_paths: Sequence[Path] = ()) -> Evaluator:
-    """An evaluator whose process is starting already. Raises OSError where there is none."""
+def start(limits: Limits, import_paths: Sequence[Path] = (), readable: Sequence[Path] = ()) -> Evaluator:
+    """An evaluator whose process is starting already. It can read the import paths, and what else is readable. Raises OSError where
+    there is none.
+    """
     command = _command()
-    return _Embedded(limits, import_paths) if command is None else _Command(command, limits, import_paths)
+    made = _Embedded if command is None else partial(_Command, command)
+    return made(limits, import_paths, readable)
+
+
+def confined() -> bool:
+    """Whether the kernel keeps an evaluator to what it may read. Raises OSError where there is none."""
+    command = _command()
+    return jail.landlock() > 0 and (command is None or jail.runs_alone(Path(command)))
 
 
 def fingerprint() -> str:
@@ -78,9 +97,10 @@ def fingerprint() -> str:
 class Evaluator(ABC):
     """Evaluates one expression after the other. `close` ends the process and removes the folder."""
 
-    def __init__(self, limits: Limits, import_paths: Sequence[Path]) -> None:
+    def __init__(self, limits: Limits, import_paths: Sequence[Path], readable: Sequence[Path]) -> None:
         self._limits = limits
         self._import_paths = tuple(import_paths)
+        self._allowed = tuple(readable)
         self._folder = _new_folder()
         self._count = 0
         self._deadline = 0.0
@@ -128,12 +148,19 @@ class Evaluator(ABC):
     @abstractmethod
     def _end(self) -> None: ...
 
-    def _popen(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _popen(self, command: Sequence[str], needed: Needed) -> subprocess.Popen[bytes]:
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "RUST_BACKTRACE": "0", "NO_COLOR": "1"}
         with (self._folder / "stderr").open("wb") as stderr:
-            return subprocess.Popen(  # noqa: S603 the evaluator, and files of ours
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self._folder, env=environment
-            )
+
+            def begin() -> subprocess.Popen[bytes]:
+                return subprocess.Popen(  # noqa: S603 the evaluator, and files of ours
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self._folder, env=environment
+                )
+
+            if not confined():
+                return begin()
+            read = (*self._allowed, *self._import_paths, *needed.read)
+            return jail.start(Jail(read, needed.run, needed.look, self._folder), begin)
 
     def _said(self) -> str:
         return (self._folder / "stderr").read_text("utf-8", "replace")
@@ -153,8 +180,8 @@ class Evaluator(ABC):
 class _Command(Evaluator):
     """One `nickel export` for each expression."""
 
-    def __init__(self, command: str, limits: Limits, import_paths: Sequence[Path]) -> None:
-        super().__init__(limits, import_paths)
+    def __init__(self, command: str, limits: Limits, import_paths: Sequence[Path], readable: Sequence[Path]) -> None:
+        super().__init__(limits, import_paths, readable)
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -162,7 +189,7 @@ class _Command(Evaluator):
         imports = [argument for folder in self._import_paths for argument in ("--import-path", str(folder))]
         arguments = (self._command, "export", "--color", "never", *imports, "--output", f"{path}.out", str(path))
         self._end()
-        self._process = self._popen(arguments)
+        self._process = self._popen(arguments, Needed(run=(Path(self._command), *_libraries(Path(self._command)))))
         seconds = int(self._limits.seconds) + 1
         # The limits are set from outside, a moment after the start: code between fork and exec would cost more than the evaluation.
         try:
@@ -193,15 +220,16 @@ class _Command(Evaluator):
 class _Embedded(Evaluator):
     """One child for all expressions, and a new one after it has died."""
 
-    def __init__(self, limits: Limits, import_paths: Sequence[Path]) -> None:
-        super().__init__(limits, import_paths)
+    def __init__(self, limits: Limits, import_paths: Sequence[Path], readable: Sequence[Path]) -> None:
+        super().__init__(limits, import_paths, readable)
         self._process: subprocess.Popen[bytes] | None = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        packages = str(_embedded_library().parent)
+        library = _embedded_library()
         child = Path(__file__).with_name("nickel_child.py")
         limits = (str(self._limits.memory), str(int(self._limits.seconds) + 1), str(self._limits.output))
-        return self._popen((sys.executable, "-I", "-S", str(child), *limits, packages, *map(str, self._import_paths)))
+        arguments = (sys.executable, "-I", "-S", str(child), *limits, str(library.parent), *map(str, self._import_paths))
+        return self._popen(arguments, _python_needs(child, library))
 
     def _submit(self, path: Path) -> None:
         if self._process is None or self._process.poll() is not None:
@@ -251,6 +279,29 @@ def _embedded_library() -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(errno.ENOENT, "there is no nickel command, and py-nickel is not installed")
     return Path(spec.origin).parent
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """What an evaluator needs to start: to read, to run, to list."""
+
+    read: tuple[Path, ...] = ()
+    run: tuple[Path, ...] = ()
+    look: tuple[Path, ...] = ()
+
+
+def _libraries(program: Path) -> tuple[Path, ...]:
+    """Where the dynamic linker finds what a program is linked with."""
+    stores = (store for store in _STORES if Path(os.path.realpath(program)).is_relative_to(store))
+    return (*_LIBRARIES, *stores)
+
+
+def _python_needs(child: Path, library: Path) -> Needed:
+    """Python, its own library, the child and py-nickel, with what its wheel bundles. `pyvenv.cfg` says where Python is at home."""
+    python = Path(sys.executable)
+    homes = [folder / "pyvenv.cfg" for folder in (python.parent, python.parent.parent)]
+    bundled = library.parent / "py_nickel.libs"
+    run = (python, Path(sys.base_prefix) / "lib", Path(os.__file__).parent, library, bundled, *_libraries(python))
+    return Needed((child, *homes), run, (library.parent,))
 
 
 def _death(code: int, said: str) -> Died:

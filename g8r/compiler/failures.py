@@ -43,7 +43,11 @@ def _died(answer: Died, source: Path, limits: Limits) -> Diagnostic:
             return error("evaluator-killed", f"the evaluation of {source.name} was killed", detail)
         case _:
             said = _last_line(answer.text)
-            detail = f"It said: {said}. This is a defect of the evaluator; G8R_NICKEL=embedded or another nickel command may help."
+            if "permission denied" in answer.text.lower():
+                advice = "It may read only what it needs to start, and that may be more here: G8R_JAIL=off lets it start."
+            else:
+                advice = "This is a defect of the evaluator; G8R_NICKEL=embedded or another nickel command may help."
+            detail = f"It said: {said}. {advice}"
             return error("evaluator-failed", f"the evaluator failed on {source.name}", detail)
 
 

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from g8r.compiler import overrides, written
-from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Died, Evaluated, Reported
 from g8r.compiler.locate import Locator, NickelLocator, PlainLocator
 from g8r.compiler.nickel_text import string
@@ -31,21 +30,33 @@ class NickelStack:
         self._overrides = given
         self._stack = overrides.nickel("source", given)
         self._prelude = f"let Vars = {session.contract('lib/vars.ncl')} in\nlet source = import {string(session.source.path)} in"
-        self._expression = f"{self._prelude}\n{self._checked(session.under_contract(self._stack))}"
+        self.expression = f"{self._prelude}\n{self._checked(session.under_contract(self._stack))}"
         self._kept: Kept | None = None
+        self._answer: Evaluated | None = None
         self._failure: Reported | Died | None = None
 
+    def answered(self, answer: Evaluated) -> None:
+        """What `expression` evaluates to, where it was evaluated elsewhere, as one of many."""
+        self._answer = answer
+
     def begin(self, cache: Path | None) -> None:
+        if self._answer is not None:
+            return
         self._session.read(self._session.source.path)
-        self._kept = Kept.of(self._session, self._expression, [self._session.source.path], cache)
+        self._kept = Kept.of(self._session, self.expression, [self._session.source.path], cache)
         if self._kept is None or self._kept.content is None:
-            self._session.evaluator().submit(self._expression)
+            self._session.evaluator().submit(self.expression)
+
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
 
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
-        answer = self._session.evaluator().result()
+        answer = self._answer or self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
             if isinstance(answer, Died):
@@ -116,6 +127,11 @@ class PlainStack:
         path = evaluator.write("document.json", msgspec.json.encode(self._document))
         evaluator.submit(self._session.under_contract(f"(import {string(path)})"))
 
+    @property
+    def known(self) -> bool:
+        """Whether the cache has the result, so that no child works."""
+        return self._kept is not None and self._kept.content is not None
+
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
@@ -157,7 +173,10 @@ def given_overrides(session: Session, variables: Sequence[tuple[str, str]], file
 
 
 def _from_file(session: Session, file: Path) -> Iterator[Override]:
-    source = sources.of(file)
+    """What a vars file says. One that lies elsewhere than the stack is evaluated apart from it, and what it may read is its own."""
+    apart = session.apart(file)
+    apart.check_reach()
+    source = apart.source
     content = session.read(source.path)
     if source.language != "nickel":
         document, positions = _load(source.language, content, str(source.path))
@@ -165,9 +184,13 @@ def _from_file(session: Session, file: Path) -> Iterator[Override]:
             place = positions.find(override.path)
             yield override if place is None else msgspec.structs.replace(override, span=place.value)
         return
-    answer = session.evaluator().evaluate(f"import {string(source.path)}")
-    if not isinstance(answer, Evaluated):
-        raise RejectedError(session.failed(answer, source.path))
+    asked = session if session.reach.root == apart.reach.root else apart
+    try:
+        answer = asked.evaluator().evaluate(f"import {string(source.path)}")
+        if not isinstance(answer, Evaluated):
+            raise RejectedError(asked.failed(answer, source.path))
+    finally:
+        apart.close()
     yield from overrides.from_document(_decoded(answer.json), str(source.path))
 
 

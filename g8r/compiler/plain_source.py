@@ -22,6 +22,8 @@ _TABLE: Final = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
 _ASSIGNMENT: Final = re.compile(
     r"""^\s*((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'))*)\s*=\s*"""
 )
+_ENDLESS: Final = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
+"""A key of more parts than anything is nested deep: tomllib takes minutes for one of 100,000."""
 _KEY: Final = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
 
 
@@ -56,6 +58,9 @@ def load_toml(source: bytes, file: str) -> tuple[Value, Positions]:
     import tomllib  # noqa: PLC0415 few stacks are TOML
 
     text = _text(source, file, "TOML")
+    if endless := _ENDLESS.search(text):
+        line, column = text.count("\n", 0, endless.start()) + 1, endless.start() - text.rfind("\n", 0, endless.start())
+        raise _rejected("invalid-toml", "this is no TOML for a stack: a name of a hundred parts", Span(file, line, column))
     try:
         value = _plain(tomllib.loads(text))
     except tomllib.TOMLDecodeError as broken:

@@ -81,6 +81,11 @@ def visible(frames: Sequence[Frame], hidden: Callable[[str], bool]) -> list[Fram
     return [frame for frame in frames if not frame.span.file.startswith("<") and not hidden(frame.span.file)]
 
 
+def code_of(section: Section) -> str:
+    """The code of a message, as its diagnostic has it."""
+    return next((code for start, code in _CODES if start in section.message[0]), "evaluation-error")
+
+
 def _section(lines: list[str]) -> Section:
     head = _HEAD.match(lines[0])
     assert head is not None  # noqa: S101 `sections` has looked
@@ -103,7 +108,7 @@ def _section(lines: list[str]) -> Section:
 
 def _diagnostic(section: Section, stack: Sequence[Frame], hidden: Callable[[str], bool]) -> Diagnostic:
     summary = ": ".join(section.message)
-    code = next((code for start, code in _CODES if start in section.message[0]), "evaluation-error")
+    code = code_of(section)
     if re.search(r"unbound identifier `_anchor\d+`", summary):
         code, summary = "yaml-anchors", "a YAML file with anchors is imported, and Nickel cannot evaluate its aliases"
         detail = "Write out what the aliases stand for, or import it as JSON. As the stack itself, YAML may have anchors."

@@ -22,10 +22,13 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def find_source(argument: str | Path = ".") -> Path:
-    """The stack that an argument means: a file, or a folder with one `main.*`, or else one `stack.*`. Raises RejectedError."""
+    """The stack that an argument means: a file, or a folder with one `main.*`, or else one `stack.*`. Raises RejectedError.
+
+    Its absolute path as it was named: what it links to is looked at later (see `reach`).
+    """
     path = Path(argument)
     if path.is_file():
-        return _known(path).path
+        return _named(path)
     if not path.exists():
         near = did_you_mean(path.name, _names(path.parent)) if path.parent.is_dir() else ""
         raise reject("no-source", f"there is no {path}", f"Name a file or a folder with a stack in it.{near}")
@@ -34,7 +37,7 @@ def find_source(argument: str | Path = ".") -> Path:
     for stem in _STEMS:
         found = [path / f"{stem}{suffix}" for suffix in LANGUAGES if (path / f"{stem}{suffix}").is_file()]
         if len(found) == 1:
-            return _known(found[0]).path
+            return _named(found[0])
         if found:
             names = ", ".join(file.name for file in found)
             raise reject("several-sources", f"{path} has several stacks: {names}", "Name the one that is meant, or remove the others.")
@@ -45,6 +48,11 @@ def find_source(argument: str | Path = ".") -> Path:
 def of(path: Path) -> Source:
     """The source at a path. Raises RejectedError where its ending says no language."""
     return _known(path)
+
+
+def _named(path: Path) -> Path:
+    _known(path)
+    return path.parent.resolve() / path.name if ".." in path.parts else path.absolute()
 
 
 def _known(path: Path) -> Source:

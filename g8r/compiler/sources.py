@@ -1,7 +1,9 @@
 """Sources: the files beside a stack that its tasks name (`source = "files/motd"`).
 
 Only what is in the stack's folder can be named, so that a plan never carries what its author cannot have meant: no absolute path, no
-`..`, no symbolic link that leads out. `folder_reader` is the one place that touches the disk.
+`..`. A symbolic link may lead to another place of what the stack may read (its repository and the import paths, see `reach`), and no
+further. What is below `.git` and `.g8r` is no part of a stack. `folder_reader` is the one place that touches the disk; what leads out
+is not looked at there, not even for whether it exists.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from g8r.compiler.reach import Reach
 from g8r.diagnostics import did_you_mean
 from g8r.reference import escape
 from g8r.value import digest
@@ -79,30 +82,23 @@ def check_inside(path: str) -> None:
         raise refusal
 
 
-def folder_reader(folder: Path) -> ReadSource:
-    """Reads sources from a stack's folder."""
+def folder_reader(folder: Path, reach: Reach | None = None) -> ReadSource:
+    """Reads sources from a stack's folder, through links wherever the reach allows; without one, only there."""
     root = folder.resolve()
+    allowed = reach or Reach(root, "folder", root / "stack")
 
     def read(path: str) -> bytes:
         check_inside(path)
-        try:
-            real = (root / path).resolve(strict=True)
-        except (FileNotFoundError, NotADirectoryError):
-            raise _missing(root, path) from None
-        except (OSError, RuntimeError) as refused:  # RuntimeError: a loop of links, before Python 3.13
-            refusal = SourceError(f'the source "{path}" cannot be read', f"{refused}.")
-            raise refusal from refused
-        if not real.is_relative_to(root):
-            detail = "A symbolic link takes it outside. Put the file itself beside the stack."
-            refusal = SourceError(f'the source "{path}" leads out of the stack\'s folder', detail)
-            raise refusal
+        real = _real(root, path, allowed)
         if not real.is_file():
+            if not real.exists():
+                raise _missing(root, path, allowed)
             refusal = SourceError(f'the source "{path}" is no file', "A source is one regular file.")
             raise refusal
         try:
             return real.read_bytes()
         except FileNotFoundError:
-            raise _missing(root, path) from None
+            raise _missing(root, path, allowed) from None
         except OSError as refused:
             refusal = SourceError(f'the source "{path}" cannot be read', f"{refused.strerror or refused}.")
             raise refusal from refused
@@ -110,11 +106,28 @@ def folder_reader(folder: Path) -> ReadSource:
     return read
 
 
-def _missing(root: Path, path: str) -> SourceError:
-    parent = (root / path).parent
-    near = did_you_mean(path, _names(root, parent.iterdir() if parent.is_dir() else root.rglob("*")))
+def _real(root: Path, path: str, allowed: Reach) -> Path:
+    """Where a source leads, whether or not it is there."""
+    try:
+        real = (root / path).resolve()
+    except (OSError, RuntimeError) as refused:  # RuntimeError: a loop of links, before Python 3.13
+        refusal = SourceError(f'the source "{path}" cannot be read', f"{refused}.")
+        raise refusal from refused
+    if not allowed.holds(real):
+        detail = (
+            f"It is {real}. A stack may read {allowed.text()}. Put the file beside the stack, or allow its folder with --import-path DIR."
+        )
+        refusal = SourceError(f'the source "{path}" leads out of what the stack may read', detail)
+        raise refusal
+    return real
+
+
+def _missing(root: Path, path: str, allowed: Reach) -> SourceError:
+    parent = (root / path).parent.resolve()
+    beside = parent.iterdir() if parent.is_dir() and allowed.holds(parent) else root.rglob("*")
+    near = did_you_mean(path, _names(root, beside))
     return SourceError(f'there is no source "{path}"', f"It is looked for in the stack's folder.{near}")
 
 
 def _names(root: Path, found: Iterable[Path]) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in islice(found, _LISTED) if path.is_file()]
+    return [path.relative_to(root).as_posix() for path in islice(found, _LISTED) if path.is_relative_to(root) and path.is_file()]

@@ -75,10 +75,13 @@ class Performed(msgspec.Struct, frozen=True):
 
 
 class _Ready(msgspec.Struct, frozen=True):
+    """A step that is to be done as planned; `wanted` is the state that its change leads to, masked."""
+
     step: Step
     prepared: Prepared
     before: Any
     change: Change[Any]
+    wanted: Document | None
 
 
 class Performer:
@@ -178,11 +181,13 @@ class Performer:
             case Blocked(reason=reason) | Undecided(reason=reason):
                 return Performed(step, Failure(reason, touched=False))
             case Change():
-                stale = self._stale(step, prepared, before, verdict)
-                return Performed(step, Stale(stale)) if stale else _Ready(step, prepared, before, verdict)
+                ready = _Ready(step, prepared, before, verdict, masked(verdict.after, prepared.sensitive, self._key))
+                stale = self._stale(ready)
+                return Performed(step, Stale(stale)) if stale else ready
 
-    def _stale(self, step: Step, prepared: Prepared, before: Any, change: Change[Any]) -> str:  # noqa: ANN401 any kind's State
+    def _stale(self, ready: _Ready) -> str:
         """How the world, or the change it now takes, differs from the plan; empty where it does not."""
+        step, prepared, before, change = ready.step, ready.prepared, ready.before, ready.change
         if isinstance(step.expect, Exactly) and step.expect.digest != state_digest(prepared, before, self._key):
             found = masked(before, prepared.sensitive, self._key)
             if found is None or step.before is None:
@@ -196,7 +201,7 @@ class Performer:
             return f"planned was to {step.action} it, and now it would take to {change.action} it"
         if step.after is None:
             return "" if isinstance(change.after, Absent) or step.action == "unknown" else "planned was that it is absent afterwards"
-        after = masked(change.after, prepared.sensitive, self._key) or {}
+        after = ready.wanted or {}
         free = {*step.unknown, *change.unknown, *_ignored(prepared, before)}
         wrong = [name for name in step.after if name not in free and after.get(name) != step.after[name]]
         return f"{', '.join(sorted(wrong))} would not become what was planned" if wrong else ""
@@ -253,7 +258,7 @@ class Performer:
             return Performed(ready.step, Failure(f"it cannot be read after it was changed: {state.reason}"))
         module, change = ready.prepared.module, ready.change
         found = masked(state, ready.prepared.sensitive, self._key)
-        wanted = masked(change.after, ready.prepared.sensitive, self._key)
+        wanted = ready.wanted
         if wanted is None or found is None:
             right = wanted is None and found is None
             fidelity = Fidelity(module.kind, 1, int(right))

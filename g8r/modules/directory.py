@@ -94,7 +94,7 @@ class Directory(Module[DirectoryParams, DirectoryState]):
     Params: ClassVar[type[Any]] = DirectoryParams
     State: ClassVar[type[Any]] = DirectoryState
     Outputs: ClassVar[type[Any]] = DirectoryOutputs
-    batch = 256
+    batch = 512
 
     def validate(self, params: DirectoryParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems: tuple[Problem, ...] = ()

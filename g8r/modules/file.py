@@ -48,7 +48,7 @@ class File(Module[FileParams, FileState]):
     State: ClassVar[type[Any]] = FileState
     Outputs: ClassVar[type[Any]] = FileOutputs
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"content": _CONTENT, "source": _CONTENT}
-    batch = 256
+    batch = 512
 
     def validate(self, params: FileParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems = files.validate(params)

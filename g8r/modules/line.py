@@ -91,7 +91,7 @@ class Line(Module[LineParams, LineState]):
     State: ClassVar[type[Any]] = LineState
     Outputs: ClassVar[type[Any]] = LineOutputs
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"line": ("lines",)}
-    batch = 256
+    batch = 512
 
     def validate(self, params: LineParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         patterns = {"regex": params.regex, "after": params.after, "before": params.before}

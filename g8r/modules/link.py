@@ -60,7 +60,7 @@ class Link(Module[LinkParams, LinkState]):
     Params: ClassVar[type[Any]] = LinkParams
     State: ClassVar[type[Any]] = LinkState
     Outputs: ClassVar[type[Any]] = LinkOutputs
-    batch = 256
+    batch = 512
 
     def validate(self, params: LinkParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         if params.ensure == "present" and params.target is None:

@@ -58,7 +58,7 @@ class Template(Module[TemplateParams, FileState]):
     State: ClassVar[type[Any]] = FileState
     Outputs: ClassVar[type[Any]] = FileOutputs
     determines: ClassVar[Mapping[str, tuple[str, ...]]] = {"content": _CONTENT, "source": _CONTENT, "vars": _CONTENT}
-    batch = 256
+    batch = 512
 
     def validate(self, params: TemplateParams, triggers: frozenset[str]) -> Sequence[Problem]:  # noqa: ARG002 the protocol's
         problems = files.validate(params)

@@ -1,4 +1,4 @@
-"""Diagnostics for machines: Terraform's `validate -json`, GitHub's workflow commands, SARIF 2.1.0."""
+"""Diagnostics for machines: Terraform's `validate -json`, GitHub's workflow commands, GitLab's code quality, SARIF 2.1.0."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from urllib.parse import quote
 from g8r.diagnostics import Diagnostic, Severity, Span, path_text
 from g8r.render import style
 from g8r.render.diagnostic_text import ordered
-from g8r.value import Document, Value
+from g8r.value import Document, Value, digest
 
 SARIF_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_POLICY: Final = "policy/"
+_EXEMPT: Final = "policy-exempt"
+"""The code of what breaks a policy and may (`compiler.policy.judging`)."""
 
 
 def render(found: Iterable[Diagnostic]) -> Document:
@@ -37,7 +41,8 @@ def one(diagnostic: Diagnostic) -> Document:
         for other in diagnostic.related
     ]
     path = path_text(diagnostic.path) if diagnostic.path else None
-    return document | {"g8r": {"code": diagnostic.code, "path": path, "related": related}}
+    ours: Document = {"code": diagnostic.code, "path": path, "related": related}
+    return document | {"g8r": ours | ({"policy": diagnostic.rule} if diagnostic.rule else {})}
 
 
 def github(found: Iterable[Diagnostic]) -> str:
@@ -59,19 +64,46 @@ def github(found: Iterable[Diagnostic]) -> str:
     return "".join(lines)
 
 
+def gitlab(found: Iterable[Diagnostic]) -> list[Value]:
+    """A code quality report (https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format). A message that has no place
+    stands at the first line of the stack's folder, since GitLab shows none without one. The fingerprint does not hang on the line.
+    """
+    report: list[Value] = []
+    counted: dict[str, int] = {}
+    for diagnostic in ordered(found):
+        span = diagnostic.span or Span(".", 1, 1)
+        print_ = digest(f"{span.file}\n{diagnostic.code}\n{diagnostic.summary}".encode())
+        counted[print_] = counted.get(print_, 0) + 1
+        report.append(
+            {
+                "description": style.clean(" ".join(f"{diagnostic.summary}. {diagnostic.detail}".split())),
+                "check_name": diagnostic.code,
+                "fingerprint": f"{print_.partition(':')[2]}-{counted[print_]}",
+                "severity": "major" if diagnostic.severity is Severity.ERROR else "minor",
+                "location": {"path": span.file, "lines": {"begin": span.line}},
+            }
+        )
+    return report
+
+
 def sarif(found: Iterable[Diagnostic], version: str) -> Document:
-    """A SARIF log with one run (https://docs.oasis-open.org/sarif/sarif/v2.1.0). Columns count Unicode code points."""
+    """A SARIF log with one run (https://docs.oasis-open.org/sarif/sarif/v2.1.0). Columns count Unicode code points.
+
+    What breaks a policy has a rule of the policy's name; what is exempt from one is a result that is suppressed.
+    """
     listed = ordered(found)
-    codes = sorted({diagnostic.code for diagnostic in listed})
+    codes = sorted({_rule_id(diagnostic) for diagnostic in listed})
     results: list[Value] = []
     for diagnostic in listed:
         result: Document = {
-            "ruleId": diagnostic.code,
-            "ruleIndex": codes.index(diagnostic.code),
+            "ruleId": _rule_id(diagnostic),
+            "ruleIndex": codes.index(_rule_id(diagnostic)),
             "level": diagnostic.severity.value,
             "message": {"text": f"{diagnostic.summary}\n{diagnostic.detail}".strip()},
             "locations": [_location(diagnostic.span)] if diagnostic.span else [],
         }
+        if diagnostic.code == _EXEMPT:
+            result["suppressions"] = [{"kind": "inSource", "justification": diagnostic.detail}]
         places: list[Value] = [
             _location(other.span) | {"id": index, "message": {"text": other.note}}
             for index, other in enumerate(diagnostic.related)
@@ -83,8 +115,13 @@ def sarif(found: Iterable[Diagnostic], version: str) -> Document:
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
+def _rule_id(diagnostic: Diagnostic) -> str:
+    return f"{_POLICY}{diagnostic.rule}" if diagnostic.rule else diagnostic.code
+
+
 def _rule(code: str) -> Document:
-    return {"id": code, "shortDescription": {"text": code.replace("-", " ").capitalize()}}
+    words = f"The policy {code.removeprefix(_POLICY)}" if code.startswith(_POLICY) else code.replace("-", " ").capitalize()
+    return {"id": code, "shortDescription": {"text": words}}
 
 
 def _range(span: Span) -> Document:

@@ -190,10 +190,13 @@ def _nothing(plan: Plan, summary: Summary) -> str:
 
 
 def _grouped(steps: Iterable[Step]) -> tuple[Entry, ...]:
+    found = list(steps)
+    if len({step.address.host for step in found}) <= 1:
+        return tuple(Entry(step, (step.address.host,)) for step in found)
     groups: dict[bytes, list[Step]] = {}
-    for step in steps:
+    for step in found:
         groups.setdefault(_likeness(step), []).append(step)
-    return tuple(Entry(found[0], tuple(step.address.host for step in found)) for found in groups.values())
+    return tuple(Entry(alike[0], tuple(step.address.host for step in alike)) for alike in groups.values())
 
 
 def _likeness(step: Step) -> bytes:

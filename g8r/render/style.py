@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ LONGEST_VALUE: Final = 120
 _PLAIN_WORDS: Final = re.compile(r"[A-Za-z0-9_./@+:,=%~^*#-]+(?: [A-Za-z0-9_./@+:,=%~^*#-]+)*")
 _DIGEST: Final = re.compile(r"(?:sha256|b2):[0-9a-f]{64}")
 _SHORT_DIGEST: Final = 12
+_STRINGS: Final = 1 << 12
 _RESET: Final = "\x1b[0m"
 _MINUTE, _HOUR = 60, 3600
 _BYTE, _BASIC_PLANE = 0xFF, 0xFFFF
@@ -69,12 +71,9 @@ def clean_lines(text: str) -> list[str]:
 
 def value_text(value: Value, *, full: bool = False) -> str:
     """A value in one line: a plain string as it is, one that could be taken for something else in quotes, the rest as JSON."""
-    if isinstance(value, str):
-        if _DIGEST.fullmatch(value):
-            return value if full else value[: value.index(":") + 1 + _SHORT_DIGEST]
-        text = value if _PLAIN_WORDS.fullmatch(value) and not _is_json(value) and "->" not in value else _json(value)
-    else:
-        text = _json(value)
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value if full else value[: value.index(":") + 1 + _SHORT_DIGEST]
+    text = _string_text(value) if isinstance(value, str) else _json(value)
     return text if full or len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text):,} characters, --full shows all)"
 
 
@@ -136,6 +135,12 @@ def _escape(char: str) -> str:
 def _json(value: Value) -> str:
     """JSON in one line, with spaces for the eye, unprintable characters escaped."""
     return clean(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+@lru_cache(_STRINGS)
+def _string_text(value: str) -> str:
+    """Remembered: two thousand files have few owners and modes."""
+    return value if _PLAIN_WORDS.fullmatch(value) and not _is_json(value) and "->" not in value else _json(value)
 
 
 def _is_json(text: str) -> bool:

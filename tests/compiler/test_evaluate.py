@@ -427,13 +427,24 @@ class TestCache:
 
     @pytest.mark.parametrize(
         "text",
-        [
-            '{ name = "s" } # see import',
-            '{ name = "import this" }',
-            '{ name = "s", vars.a = import m%"a.json"% }',
-            '{ name = "s", vars.a = (import "./a\\.json") }',
-        ],
+        ['{ name = "s" } # see import "x.ncl"', '{ name = "s", vars.a = "import this" }', '{ name = "s", vars.a = import "\\x61.json" }'],
     )
+    def test_what_only_looks_like_an_import_does_not_keep_it_from_being_kept(self, toy_contracts, tmp_path, embedded, text):
+        source, cache = tmp_path / "main.ncl", tmp_path / "cache"
+        (tmp_path / "a.json").write_text("1")
+        source.write_text(text)
+        self.start(toy_contracts, source, cache)
+        assert len(list(cache.iterdir())) == 1
+
+    def test_an_entry_that_somebody_else_may_have_written_is_not_taken(self, toy_contracts, tmp_path, embedded):
+        source, cache = tmp_path / "main.ncl", tmp_path / "cache"
+        source.write_text('{ name = "s" }')
+        self.start(toy_contracts, source, cache)
+        assert not self.start(toy_contracts, source, cache)[1]
+        cache.chmod(0o770)
+        assert self.start(toy_contracts, source, cache)[1], "evaluated again"
+
+    @pytest.mark.parametrize("text", ['{ name = "s", vars.a = import m%"a.json"% }', '{ name = "s", vars.a = (import "./a\\.json") }'])
     def test_what_may_be_an_import_that_cannot_be_read_is_not_kept(self, toy_contracts, tmp_path, embedded, text):
         source, cache = tmp_path / "main.ncl", tmp_path / "cache"
         (tmp_path / "a.json").write_text("1")

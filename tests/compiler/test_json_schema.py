@@ -103,7 +103,7 @@ def test_a_kind_may_stand_without_what_it_takes_from_the_tasks_name():
 @pytest.mark.parametrize("stack", sorted((SHIPPED.parent / "examples").glob("*/main.ncl")), ids=lambda path: path.parent.name)
 def test_the_examples_fit(stack, monkeypatch):
     monkeypatch.setenv("G8R_NICKEL", "embedded")
-    child = evaluator.start(Limits(), (SHIPPED,))
+    child = evaluator.start(Limits(), (SHIPPED,), (stack.parent,))
     answer = child.evaluate(f'import "{stack}"')
     child.close()
     assert isinstance(answer, Evaluated), answer

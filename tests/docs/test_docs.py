@@ -23,6 +23,7 @@ from g8r.compiler import evaluate
 from g8r.compiler.compile import compile_stack
 from g8r.compiler.sources import folder_reader
 from g8r.diagnostics import RejectedError
+from g8r.testing import cases
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -75,9 +76,15 @@ def test_the_picture_is_current(generate) -> None:
     assert (DOCS / "plan.svg").read_text("utf-8") == generate.picture(), "run `make docs`, and look at docs/plan.svg"
 
 
+def is_named(block: Block) -> bool:
+    """Whether a block is a file of its page, such as a policy, and no stack: a test of that page writes it and uses it."""
+    return any(mark.endswith(".ncl") for mark in block.marks)
+
+
 # ---- stacks --------------------------------------------------------------------------------------------------------------------
 
-STACKS = [block for block in blocks(WRITTEN) if block.language in {"nickel", "yaml"}]
+TESTS = [block for block in blocks(WRITTEN) if any(mark.endswith(".test.ncl") for mark in block.marks)]
+STACKS = [block for block in blocks(WRITTEN) if block.language in {"nickel", "yaml"} and not is_named(block)]
 
 
 def compiled(folder: Path, block: Block, text: str) -> list[str]:
@@ -105,12 +112,60 @@ def test_every_stack_that_is_shown_is_whole() -> None:
     assert len(STACKS) >= 6
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*/main.*")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*/main.ncl")), ids=lambda path: path.parent.name)
 def test_an_example_compiles_without_a_word(example: Path, monkeypatch) -> None:
     monkeypatch.setenv("G8R_NICKEL", "embedded")
     with evaluate.start(example).finish() as loaded:
         made = compile_stack(loaded.stack, {}, folder_reader(example.parent), mistakes=loaded.diagnostics)
         assert [found.summary for found in made.diagnostics] == []
+
+
+# ---- tests of stacks -----------------------------------------------------------------------------------------------------------
+
+
+def g8r_test(folder: Path) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("G8R_") and name not in {"CI", "FORCE_COLOR"}}
+    environment = {**kept, "PYTHONPATH": str(ROOT), "G8R_NICKEL": "embedded"}
+    command = [sys.executable, "-m", "g8r", "test"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\(\d+(\.\d+)?(s| ms)\)", "(TIME)", text)
+
+
+def test_the_page_about_tests_runs_as_shown(tmp_path: Path) -> None:
+    """Its test files pass, but for the one that is meant to fail: that says what the page shows."""
+    page = list(blocks([DOCS / "testing.md"]))
+    (stack,) = [block for block in page if block.language == "nickel" and block not in TESTS]
+    (shown,) = [block.text.partition("\n")[2] for block in page if block.language == "console"]
+    (tmp_path / "main.ncl").write_text(stack.text)
+    first, *others = [block for block in page if block in TESTS]
+    assert first.marks == ("main.test.ncl",)
+    assert len(others) == 2
+    (tmp_path / "main.test.ncl").write_text(first.text)
+    ran = g8r_test(tmp_path)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert without_times(ran.stdout) == without_times(shown)
+    (tmp_path / "main.test.ncl").unlink()
+    for block in others:
+        (tmp_path / block.marks[0]).write_text(block.text)
+    ran = g8r_test(tmp_path)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_the_examples_pass_their_own_tests() -> None:
+    ran = g8r_test(ROOT / "examples")
+    assert ran.returncode == 0, ran.stdout
+    assert "12 tests in 2 files: 12 passed" in ran.stdout
+
+
+def test_every_expectation_and_everything_that_can_be_given_is_on_the_page() -> None:
+    text = (DOCS / "testing.md").read_text("utf-8")
+    fields = [field for struct in (cases.Test, cases.Expect, cases.World) for field in struct.__struct_fields__]
+    assert [
+        field for field in fields if not re.search(rf"^\| [^|]*`{field}\b[^|]*\|", text, re.MULTILINE) and field not in {"expect", "stack"}
+    ] == []
 
 
 # ---- commands ------------------------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def test_nothing_there(place: Place):
     assert place.host.stat(place / "a") is None
     assert place.host.follow(place / "a") is None
+    assert place.host.look(place / "a", 10) is None
     assert place.host.stat(place / "a/b/c") is None
     with pytest.raises(HostError, match=f"it does not exist while reading {place / 'a'}"):
         place.host.read(place / "a")
@@ -74,6 +75,15 @@ def test_content_of_any_size(place: Place, size: int):
     assert place.host.read(place / "a") == content
     assert place.host.read(place / "a", size + 5) == content
     assert place.host.checksum(place / "a") == digest(content)
+    assert place.host.look(place / "a", size) == (place.host.stat(place / "a"), content)
+    assert place.host.look(place / "a", size - 1) == (place.host.stat(place / "a"), None)
+
+
+def test_a_look_at_what_is_no_file(place: Place):
+    place.host.make_link(place / "l", "/etc/passwd")
+    place.host.make_directory(place / "d", mode=0o755)
+    for name in ("l", "d"):
+        assert place.host.look(place / name, 1 << 20) == (place.host.stat(place / name), None)
 
 
 def test_a_write_keeps_owner_and_group_of_what_it_replaces(place: Place):
@@ -291,7 +301,7 @@ def test_blobs():
 CALLS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["write", "make_directory", "make_link", "set_attributes", "remove", "remove_tree", "stat", "follow", "read", "list"]
+            ["write", "make_directory", "make_link", "set_attributes", "remove", "remove_tree", "stat", "follow", "look", "read", "list"]
         ),
         st.sampled_from(["a", "b", "d", "d/a", "d/d", "d/d/a", "l", "l/a"]),
         st.sampled_from(["a", "d", "l", "d/d", "../a", "/nowhere"]),
@@ -313,12 +323,14 @@ def test_both_hosts_do_the_same(calls: list[tuple[str, str, str, int]], tmp_path
 
 
 def _outcome(place: Place, name: str, path: str, target: str, mode: int) -> object:
-    arguments = {"write": (target.encode(),), "make_link": (target,)}.get(name, ())
+    arguments = {"write": (target.encode(),), "make_link": (target,), "look": (len(target),)}.get(name, ())
     named = {"mode": mode} if name in {"write", "make_directory", "set_attributes"} else {}
     try:
         found = getattr(place.host, name)(place / path, *arguments, **named)
     except HostError as error:
         return _kind_of_refusal(str(error).replace(place.root, ""))
+    if name == "look":
+        return found and (_shown(found[0]), found[1])
     return _shown(found) if name in {"stat", "follow"} else found
 
 

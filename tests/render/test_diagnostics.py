@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from g8r.diagnostics import Diagnostic, Related, Severity, Span, error, warning
@@ -123,3 +124,18 @@ def test_sarif(golden):
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
     assert all(result["level"] in {"error", "warning"} for result in run["results"])
     assert all(result["message"]["text"] for result in run["results"])
+
+
+def test_gitlab_code_quality():
+    found = [at(3, 3, 9, file="a.ncl", summary="wrong"), at(7, 3, 9, file="a.ncl", summary="wrong"), warning("x", "odd\x1b", "because")]
+    report = diagnostic_json.gitlab(found)
+    assert [(one["check_name"], one["severity"], one["location"]) for one in report] == [
+        (found[0].code, "major", {"path": "a.ncl", "lines": {"begin": 3}}),
+        (found[0].code, "major", {"path": "a.ncl", "lines": {"begin": 7}}),
+        ("x", "minor", {"path": ".", "lines": {"begin": 1}}),
+    ]
+    assert report[2]["description"] == "odd\\x1b. because"
+    prints = [one["fingerprint"] for one in report]
+    assert len(set(prints)) == 3
+    moved = diagnostic_json.gitlab([msgspec.structs.replace(found[0], span=msgspec.structs.replace(found[0].span, line=5))])
+    assert moved[0]["fingerprint"] == prints[0], "a mistake that has moved is the same mistake"

@@ -13,7 +13,7 @@ import msgspec
 
 from g8r.change import ABSENT, Absent, Applied, Blocked, Change, Failed, NoChange, Unreadable, Verdict
 from g8r.claim import Claims, account_claims, normal_path, parent_claim, unit_claims
-from g8r.host import FileType, Host, HostError
+from g8r.host import FileType, Host, HostError, Stat
 from g8r.module import AbsolutePath, Ahead, Params, Problem, State, Wanted, Work, mode_text, param, parse_mode
 from g8r.modules.support import paths, text
 from g8r.modules.support.paths import Backup, Ensure, FileMode, Follow, Group, Owner, Validate
@@ -100,12 +100,12 @@ def read(wanted: Sequence[Wanted[P, FileState]], host: Host, managed: Callable[[
 def _read(params: PlainFileParams, host: Host, *, content: bool) -> FileState | Absent | Unreadable:
     path = normal_path(params.path)
     try:
-        place, stat = paths.locate(path, host, follow=_follows(params))
-        if stat is None:
-            return ABSENT
-        found = _content(place, stat.size, host) if content and stat.type == "file" else None
+        seen = _look(path, host, follow=_follows(params), content=content)
     except HostError as error:
         return paths.unreadable(error)
+    if seen is None:
+        return ABSENT
+    stat, found = seen
     owner, group = stat.owner, stat.group
     return FileState(
         path=path,
@@ -119,8 +119,21 @@ def _read(params: PlainFileParams, host: Host, *, content: bool) -> FileState | 
     )
 
 
-def _content(path: str, size: int, host: Host) -> Content:
-    return text.of_blob(host.checksum(path)) if size > TEXT_LIMIT else text.of_bytes(host.read(path))
+def _look(path: str, host: Host, *, follow: bool, content: bool) -> tuple[Stat, Content | None] | None:
+    """What is there; with `content`, of a regular file also that."""
+    place, stat = paths.locate(path, host, follow=True) if follow else (path, None)
+    if follow and stat is None:
+        return None
+    if not content:
+        stat = stat or host.stat(place)
+        return None if stat is None else (stat, None)
+    seen = host.look(place, TEXT_LIMIT)
+    if seen is None:
+        return None
+    stat, raw = seen
+    if raw is not None:
+        return stat, text.of_bytes(raw)
+    return stat, text.of_blob(host.checksum(place)) if stat.type == "file" else None
 
 
 def _follows(params: PlainFileParams) -> bool:
@@ -240,7 +253,9 @@ def apply(
 def _apply(piece: Work[P, FileState], host: Host, content: Callable[[P], bytes | None], *, secret: bool) -> Applied[FileState] | Failed:
     params, before, after = piece.params, piece.change.before, piece.change.after
     existing = None if isinstance(before, Absent) else before
-    path, _ = paths.locate(normal_path(params.path), host, follow=_follows(params))
+    path = normal_path(params.path)
+    if _follows(params):
+        path, _ = paths.locate(path, host, follow=True)
     if isinstance(after, Absent):
         if existing is not None:
             _keep(path, params, existing, host)
