@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import peers, race, scale, table
+from benchmarks import peers, race, scale, table, validate
 from benchmarks.measure import BenchmarkError
 from benchmarks.peers import Missing, Peer
 from benchmarks.race import Result
@@ -46,11 +46,14 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     failures = [str(result) for result in results if isinstance(result, Missing) and result.name == "g8r"]
     small: dict[str, float] = {}
     points: list[scale.Point] = []
+    checked: list[validate.Figure] = []
     if "g8r" in options.peers and not failures:
         try:
             command = peers.g8r_command()
             small = scale.small(command, scratch)
             _say(options, table.small(small) + "\n")
+            checked = validate.figures(command, scratch, max(options.rounds, 5))
+            _say(options, table.validate(checked) + "\n")
             points = scale.curve(command, scratch, options.scale, options.hosts) if options.scale else []
             _say(options, table.curve(points) if points else "")
         except BenchmarkError as error:
@@ -67,6 +70,7 @@ def _measure(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
         "load_before": busy,
         "peers": measured,
         "small": small,
+        "validate": checked,
         "scale": points,
         "failures": failures,
     }

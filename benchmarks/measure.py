@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import threading
 import time
@@ -28,10 +29,13 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """Wall-clock seconds of the whole process, and the highest resident memory seen of it and its children together."""
+    """Wall-clock seconds of the whole process, the highest resident memory seen of it and its children together, and the processor
+    seconds, user and system, of both.
+    """
 
     seconds: float
     peak_bytes: int | None = None
+    cpu_seconds: float = 0.0
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -44,6 +48,7 @@ def run(command: Command, *, memory: bool = False) -> Taken:
     """Run to the end with the output in a file; BenchmarkError with its tail where it fails. `memory` watches it every 10 ms."""
     log = command.cwd / "output.log"
     os.sync()
+    before = _cpu_seconds()
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -59,7 +64,13 @@ def run(command: Command, *, memory: bool = False) -> Taken:
     if command.never and (found := re.search(command.never, log.read_text("utf-8", "replace"))):
         message = f"{' '.join(_shortened(command.argv))} found something to do where nothing was: {found.group()}"
         raise BenchmarkError(message)
-    return Taken(seconds, watch.stop() if watch else None)
+    return Taken(seconds, watch.stop() if watch else None, _cpu_seconds() - before)
+
+
+def _cpu_seconds() -> float:
+    """What the children that have ended took of the processors, theirs included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class _Watch:

@@ -8,6 +8,7 @@ from typing import Final
 from benchmarks.peers import Missing
 from benchmarks.race import Result
 from benchmarks.scale import Point
+from benchmarks.validate import Figure
 
 AIMS: Final = {"version": 0.1, "plan of five tasks": 0.3}
 TIMES_SALT: Final = 10
@@ -36,6 +37,15 @@ def race(results: Sequence[Result | Missing]) -> str:
 def small(seconds: Mapping[str, float]) -> str:
     """The commands one waits for, against what they should take."""
     return "\n".join(f"{name}: {value:.3f} s ({_verdict(value <= AIMS[name])}: at most {AIMS[name]} s)" for name, value in seconds.items())
+
+
+def validate(figures: Sequence[Figure]) -> str:
+    """`g8r validate`, against what it should take."""
+    rows = [("g8r validate", "time", "processors", "")]
+    for figure in figures:
+        verdict = f"{_verdict(figure.seconds <= figure.most)}: at most {figure.most:g} s"
+        rows.append((figure.name, f"{figure.seconds:.2f} s", f"{figure.cpu_seconds:.2f} s", verdict))
+    return "\n".join(_aligned(rows))
 
 
 def curve(points: Sequence[Point]) -> str:

@@ -49,6 +49,39 @@ def g8r_fleet(n: int, hosts: int) -> str:
     )
 
 
+def g8r_mixed(n: int) -> str:
+    """N tasks as a site has them, in fours (a package, a directory, a file that refers to its host, a service that hears of the file), and
+    a host for every hundred.
+    """
+    lines = [
+        '{\n  name = "site",\n  vars.env = "prod",\n',
+        *(f'  hosts.h{host}.labels.role = "r{host % 3}",\n' for host in range(n // 100)),
+    ]
+    for number in range(n // 4):
+        name, on = f"app{number:05}", f'on = "h{number * 4 // 100}"'
+        content = "env = %{vars.env} on @{host.name}\\n"
+        lines += [
+            f"  tasks.package.{name} = {{ {on} }},\n",
+            f'  tasks.directory.{name} = {{ {on}, path = "/srv/{name}", mode = "0755", owner = "root" }},\n',
+            f'  tasks.file.{name} = {{ {on}, path = "/srv/{name}/app.conf", mode = "0640", content = "{content}" }},\n',
+            f'  tasks.service.{name} = {{ {on}, running = true, enabled = true, restart_on = ["file.{name}"] }},\n',
+        ]
+    return "".join(lines) + "}\n"
+
+
+def g8r_mistakes(files: int, mistakes: int) -> dict[str, str]:
+    """A stack over several files, by their names, each with its part of the mistakes: of types, values, names, references."""
+    wrong = ["mode = 644", 'mod = "0644"', 'owner = "a b"', 'content = "@{vars.nope}"', 'needs = ["file.nope"]']
+
+    def part(number: int) -> str:
+        tasks = (f'  f{number}x{index} = {{ path = "/srv/{number}-{index}", {wrong[index % 5]} }},\n' for index in range(mistakes // files))
+        return "{\n" + "".join(tasks) + "}"
+
+    others = {f"part{number}.ncl": part(number) + "\n" for number in range(1, files)}
+    imports = "".join(f" & (import {_nickel(name)})" for name in others)
+    return {"main.ncl": f'{{ name = "wrong", tasks.file = {part(0)}{imports} }}\n', **others}
+
+
 def salt(folder: Path, n: int) -> str:
     """An SLS file."""
     return "".join(

@@ -1,4 +1,4 @@
-"""What in docs/ is generated: the page of every kind, the index of them, the contracts, and the picture in the README.
+"""What in docs/ is generated: the page of every kind, the index of them, the contracts, common mistakes, and the picture in the README.
 
 `make docs` writes it; tests/docs/test_docs.py fails where it is stale.
 """
@@ -57,8 +57,10 @@ def _g8r(folder: Path, *arguments: str) -> str:
 
 def main() -> None:
     import contract_page  # noqa: PLC0415 beside this file, so found only where this is the program
+    import mistakes_page  # noqa: PLC0415 as above
 
-    for name, text in {**pages(), contract_page.PAGE: contract_page.page(), "plan.svg": picture()}.items():
+    made = {contract_page.PAGE: contract_page.page(), mistakes_page.PAGE: mistakes_page.page(), "plan.svg": picture()}
+    for name, text in {**pages(), **made}.items():
         path = DOCS / name
         path.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):

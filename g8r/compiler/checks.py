@@ -15,12 +15,16 @@ import msgspec
 from msgspec import inspect
 
 from g8r import reference
+from g8r.compiler.written import Tag
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.value import Value
 
 _WHOLE: Final = re.compile(r"@\{[^{}]+\}")
+_PLAIN_TAG: Final = re.compile(r"_*[A-Za-z][A-Za-z0-9_'-]*")
 _HOLDS: Final = re.compile(r"(?:^|[^@])@\{")
 _SHOWN: Final = 60
+WHOLE_NUMBERS: Final = (-(2**63), 2**63 - 1)
+"""Between which a whole number lies where its type has no bounds. Nickel writes larger ones into JSON as 1e30."""
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -35,7 +39,7 @@ class Mistake(msgspec.Struct, frozen=True):
     def diagnostic(self, *, sensitive: bool = False, whole: str = "a stack") -> Diagnostic:
         """As the user sees it; a sensitive value is not repeated. whole: what the value at the empty path is."""
         name = self.path[-1] if self.path else "stack"
-        what = f"element {name}" if isinstance(name, int) else name
+        what = path_text(self.path[-2:]) if isinstance(name, int) else name
         match self.code:
             case "unknown-key":
                 where = path_text(self.path[:-1]) or whole
@@ -54,7 +58,7 @@ def holds_reference(text: str) -> bool:
 
 
 def is_whole_reference(value: Value) -> bool:
-    return isinstance(value, str) and _WHOLE.fullmatch(value) is not None
+    return isinstance(value, str) and not isinstance(value, Tag) and _WHOLE.fullmatch(value) is not None
 
 
 def misplaced(value: Value, at: DocumentPath) -> Iterator[Diagnostic]:
@@ -136,6 +140,8 @@ def shown(value: Value) -> str:
     match value:
         case None:
             return "null"
+        case Tag():
+            return f"'{value}" if _PLAIN_TAG.fullmatch(value) else f"'{_quoted(value)}"
         case list() | dict():
             return kind_of(value)
         case _:
@@ -145,21 +151,18 @@ def shown(value: Value) -> str:
 
 def kind_of(value: Value) -> str:
     """What a value is, without saying which."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "a record"
+    return "null" if value is None else next((words for type_, words in _KINDS.items() if isinstance(value, type_)), "a record")
 
 
+_KINDS: Final[dict[type, str]] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    Tag: "an enum tag",
+    str: "text",
+    list: "a list",
+}
+"""In this order: true is an int to Python, and a tag a text."""
 _WORDS: Final = {
     inspect.StrType: "text",
     inspect.BoolType: "true or false",
@@ -184,9 +187,9 @@ def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath
     if len(options) == 1:
         yield from check(value, options[0], at, expected)
         return
-    found = [list(check(value, option, at)) for option in options]
-    if not all(found):
+    if any(next(check(value, option, at), None) is None for option in options):
         return
+    found = [list(check(value, option, at)) for option in options]
     # An option whose mistakes lie deeper was meant: the list of which one element is wrong.
     deeper = [mistakes for mistakes in found if all(len(mistake.path) > len(at) for mistake in mistakes)]
     if deeper:
@@ -198,15 +201,22 @@ def _check_union(value: Value, types: tuple[inspect.Type, ...], at: DocumentPath
 def _is_of(value: Value, type_: inspect.Type) -> bool:
     match type_, value:
         case inspect.StrType(), str():
-            return holds_reference(value) or _text_fits(value, type_)
+            return not isinstance(value, Tag) and (holds_reference(value) or _text_fits(value, type_))
         case inspect.LiteralType(values=values), _:
             return value in values
-        case inspect.IntType(ge=low, le=high), int() if not isinstance(value, bool):
-            return (low is None or value >= low) and (high is None or value <= high)
+        case inspect.IntType(), int() if not isinstance(value, bool):
+            low, high = bounds(type_)
+            return low <= value <= high
         case inspect.FloatType(), _:
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case _:
             return isinstance(type_, inspect.BoolType) and isinstance(value, bool)
+
+
+def bounds(type_: inspect.IntType) -> tuple[int, int]:
+    """Between which a whole number of this type lies."""
+    low, high = WHOLE_NUMBERS
+    return (low if type_.ge is None else type_.ge), (high if type_.le is None else type_.le)
 
 
 def _text_fits(text: str, type_: inspect.StrType) -> bool:
@@ -222,18 +232,39 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _scalar_mistake(value: Value, type_: inspect.Type, at: DocumentPath, expected: str | None) -> Mistake:
-    hint = ""
-    if isinstance(value, str) and holds_reference(value):
-        hint = " A reference among other text is text."
+    hint = _hint(value, type_, wanted(type_, expected))
     match type_:
         case inspect.LiteralType(values=values) if isinstance(value, str):
-            return Mistake(at, value, wanted(type_, expected), "wrong-value", hint or did_you_mean(value, map(str, values)))
-        case inspect.StrType() if isinstance(value, str):
+            near = did_you_mean(value, map(str, values))
+            return Mistake(at, value, wanted(type_, expected), "wrong-value", near if isinstance(value, Tag) else hint or near)
+        case inspect.StrType() if isinstance(value, str) and not isinstance(value, Tag):
             return Mistake(at, value, wanted(type_, expected), "wrong-value")
-        case inspect.IntType() if isinstance(value, int) and not isinstance(value, bool):
+        case inspect.IntType() if isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
             return Mistake(at, value, wanted(type_, expected), "wrong-value")
         case _:
             return Mistake(at, value, wanted(type_, expected), hint=hint)
+
+
+def _hint(value: Value, type_: inspect.Type, expected: str) -> str:  # noqa: PLR0911 one for each thing that may have been meant
+    """What may have been meant, without repeating what may be a secret."""
+    match type_, value:
+        case inspect.StrType(), Tag():
+            return " Text stands in quotes; this is an enum tag."
+        case _, str() if holds_reference(value):
+            return " A reference among other text is text."
+        case inspect.StrType(), bool() | int() | float() if "quotes" not in expected:
+            return " Text stands in quotes, also where it looks like a number or like true."
+        case inspect.BoolType(), str() if value.lower() in _BOOLS:
+            return f" Write {_BOOLS[value.lower()]}, without quotes."
+        case inspect.IntType(), str() if value.isdecimal():
+            return " A number stands without quotes."
+        case ((inspect.ListType() | inspect.VarTupleType()), str()):
+            return ' A list stands in brackets: ["a", "b"].'
+        case _:
+            return ""
+
+
+_BOOLS: Final = {**dict.fromkeys(("true", "yes", "on"), "true"), **dict.fromkeys(("false", "no", "off"), "false")}
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -34,10 +34,11 @@ def generate(kinds: Mapping[str, AnyModule] = SHIPPED) -> dict[str, str]:
 
 
 def _index(kinds: list[str]) -> str:
-    lines = [_HEADER, "let ByKind = {"]
+    # Named twice, and not taken over by `include`: the language server does not follow that.
+    lines = [_HEADER, "let Kinds = {"]
     lines += [f'  {kind} = import "{kind}.ncl",' for kind in kinds]
-    lines += ["} in", "{", "  include ByKind,", "  Tasks = {"]
-    lines += [f"    {kind} | {{ _ | ByKind.{kind} }} | optional," for kind in kinds]
+    lines += ["} in", "{", "  ByKind = Kinds,", "  Tasks = {"]
+    lines += [f"    {kind} | {{ _ | Kinds.{kind} }} | optional," for kind in kinds]
     return "\n".join([*lines, "  },", "}", ""])
 
 
@@ -121,20 +122,22 @@ _SHORT: Final = {
 
 def _text(type_: inspect.StrType, expected: str) -> str:
     low, high = type_.min_length or 0, type_.max_length
-    if type_.pattern is not None:
-        return f"Types.Text {string(expected)} {string(type_.pattern)}"
-    if not low and high is None:
-        return "String"
-    length = f"^(?s:.){{{low},{'' if high is None else high}}}$"
-    return f"Types.Text {string(expected)} {string(length)}"
+    patterns = [] if type_.pattern is None else [type_.pattern]
+    if low or high is not None:
+        patterns.append(f"^(?s:.){{{low},{'' if high is None else high}}}$")
+    contracts = [f"Types.Text {string(expected)} {string(pattern)}" for pattern in patterns]
+    if len(contracts) > 1:
+        return f"std.contract.Sequence [{', '.join(contracts)}]"
+    return contracts[0] if contracts else "String"
 
 
 def _plain(type_: inspect.Type, expected: str) -> str:
     match type_:
         case inspect.BoolType():
             return "Bool"
-        case inspect.IntType(ge=low, le=high):
-            return f"Types.Between {string(expected)} {_bound(low)} {_bound(high)}"
+        case inspect.IntType():
+            low, high = checks.bounds(type_)
+            return f"Types.Between {string(expected)} ({low}) ({high})"
         case inspect.FloatType(ge=None, le=None):
             return "Number"
         case inspect.ListType(item_type=element) | inspect.VarTupleType(item_type=element):
@@ -146,10 +149,6 @@ def _plain(type_: inspect.Type, expected: str) -> str:
         case _:
             message = f"no contract for params of the type {type_}"
             raise TypeError(message)
-
-
-def _bound(bound: float | None) -> str:
-    return "null" if bound is None else f"({bound})"
 
 
 def _group(contract: str) -> str:

@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN
-from g8r.compiler import checks
+from g8r.compiler import checks, elsewhere, written
 from g8r.compiler.decode_task import ExemptionShape, decode_task, exemptions
 from g8r.compiler.flaws import NOBODY
 from g8r.compiler.kinds import SHIPPED
@@ -69,19 +69,34 @@ class Decoded(msgspec.Struct, frozen=True):
 def decode(document: Value, kinds: Mapping[str, AnyModule] = SHIPPED, *, thorough: bool = False) -> Decoded:
     """The Stack that a document means, and everything that is wrong with it, in document order.
 
-    thorough: for a document that the contracts have refused. Others go a quicker way, which trusts the contracts where msgspec is
-    more lenient (it takes a text with a newline at its end for one that matches).
+    thorough: for a document that the contracts have refused; it may hold tags (see `written`), and the Stack holds none. Others go a
+    quicker way, which trusts the contracts where msgspec is more lenient (it takes a text with a newline at its end for one that matches).
     """
+    plain = written.untagged(document) if thorough else document
+    found = _decode(document, kinds, thorough=thorough)
+    return found if plain is document else Decoded(_decode(plain, kinds, thorough=True).stack, found.diagnostics)
+
+
+def _decode(document: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> Decoded:
     if not isinstance(document, dict):
-        detail = f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks."
+        detail = (
+            f"The source gives {checks.kind_of(document)}; expected a record with name, hosts, tasks. A task is written tasks.file.motd."
+        )
         return Decoded(None, (error("no-stack", "this is no stack", detail, ()),))
     top = {key: value for key, value in document.items() if not key.startswith(FREE)}
-    found = [mistake.diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
+    found = [_top_mistake(mistake, kinds).diagnostic() for mistake in checks.check(top, inspect.type_info(StackShape), ())]
     found += [*_names(top), *checks.misplaced(_unresolved(top), ())]
     tasks, mistakes = _tasks(top.get("tasks", {}), kinds, thorough=thorough)
     wrong = frozenset(diagnostic.path or () for diagnostic in found)
     found += mistakes
     return Decoded(_stack(top, tasks, wrong), tuple(sorted(found, key=_order(document))) if found else ())
+
+
+def _top_mistake(mistake: checks.Mistake, kinds: Mapping[str, AnyModule]) -> checks.Mistake:
+    """With a hint for a key at the top that belongs elsewhere."""
+    if mistake.code != "unknown-key" or len(mistake.path) != 1:
+        return mistake
+    return msgspec.structs.replace(mistake, hint=elsewhere.top(str(mistake.path[0]), kinds) or mistake.hint)
 
 
 def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) -> tuple[list[Task], list[Diagnostic]]:
@@ -92,7 +107,7 @@ def _tasks(written: Value, kinds: Mapping[str, AnyModule], *, thorough: bool) ->
     for kind, named in _records(written):
         if kind not in kinds:
             summary = f'unknown kind "{kind}"'
-            hint = did_you_mean(kind, kinds) or " `g8r modules list` shows all."
+            hint = elsewhere.kind(kind) or did_you_mean(kind, kinds) or " `g8r modules list` shows all."
             found.append(error("unknown-kind", summary, f"There is no kind of tasks of this name.{hint}", ("tasks", kind)))
             tasks += [_by_name_alone(kind, name) for name, _ in _records(named)]
         elif not isinstance(named, dict):
@@ -114,7 +129,7 @@ def _by_name_alone(kind: str, name: str) -> Task:
 
 
 def _no_record(value: Value, at: DocumentPath) -> Diagnostic:
-    return checks.Mistake(at, value, "a record").diagnostic()
+    return checks.Mistake(at, value, elsewhere.record(at)).diagnostic()
 
 
 def _stack(top: Document, tasks: Iterable[Task], wrong: Collection[DocumentPath]) -> Stack:
@@ -148,7 +163,7 @@ def _names(top: Document) -> list[Diagnostic]:
 def _unresolved(top: Document) -> Document:
     """The parts of a stack that hold no references: not its outputs, vars and facts, if they are records, and not the tasks."""
     sections: Document = _without_records(
-        {key: top[key] for key in ("vars", "hosts", "groups", "outputs", "exemptions") if key in top}, {"vars", "outputs"}
+        {key: top[key] for key in ("name", "vars", "hosts", "groups", "outputs", "exemptions") if key in top}, {"vars", "outputs"}
     )
     for section in ("hosts", "groups"):
         entries = {name: _without_records(entry, {"vars", "facts"}) for name, entry in _records(top.get(section))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Container, Iterator
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import inspect
@@ -13,7 +13,7 @@ from msgspec import inspect
 from g8r import parameters, reference
 from g8r import selector as selectors
 from g8r.address import HOST_PATTERN, KIND_PATTERN, NAME_PATTERN
-from g8r.compiler import checks
+from g8r.compiler import checks, elsewhere
 from g8r.compiler.flaws import NOBODY
 from g8r.diagnostics import Diagnostic, DocumentPath, did_you_mean, error, path_text
 from g8r.module import AccountName, AnyModule, Duration, seconds
@@ -35,7 +35,9 @@ Attempts = Annotated[int, msgspec.Meta(ge=1, extra={"expected": "a whole number,
 
 
 PolicyName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", extra={"expected": "the name of a policy"})]
-Why = Annotated[str, msgspec.Meta(pattern=r"[^\s]", extra={"expected": "a reason, in words"})]
+_SPACE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+r"""What Nickel's regexes mean by `\s`; Python's means more."""
+Why = Annotated[str, msgspec.Meta(pattern=f"[^{_SPACE}]", extra={"expected": "a reason, in words"})]
 Day = Annotated[
     str,
     msgspec.Meta(
@@ -83,7 +85,7 @@ class MetaShape(msgspec.Struct):
     moved_from: list[TaskReference] | None = None
     retry: _RetryShape | None = None
     timeout: Duration | None = None
-    sensitive: Any = None
+    sensitive: Annotated[bool | str | list[str] | None, msgspec.Meta(extra={"expected": "true, or the names of params"})] = None
     become: AccountName | None = None
     reload_on: list[TaskReference] | None = None
     restart_on: list[TaskReference] | None = None
@@ -149,7 +151,7 @@ def _unknown(module: AnyModule, key: str, known: frozenset[str], at: DocumentPat
     if key in META_ARGUMENTS:
         detail = f"{path_text(at)} sets {key}, which means nothing for tasks of the kind {module.kind}."
         return error("unknown-param", f'{module.kind} has no "{key}"', detail, (*at, key))
-    hint = did_you_mean(key, known) or f" `g8r modules show {module.kind}` lists them."
+    hint = elsewhere.param(key, known) or did_you_mean(key, known) or f" `g8r modules show {module.kind}` lists them."
     return error("unknown-param", f'{module.kind} has no param "{key}"', f"{path_text(at)} sets {key}.{hint}", (*at, key))
 
 
@@ -200,7 +202,8 @@ def _check_known(field: Field, value: Value, at: DocumentPath) -> Iterator[Diagn
         for part in parts:
             if isinstance(part, (OutputReference, SecretReference)):
                 what = "a task's output" if isinstance(part, OutputReference) else "a secret"
-                detail = f"{path_text(at)} says which resource this is, so it may refer to vars and to the host, and not to {what}."
+                may = f"{path_text(at)} says which resource this is, so it may refer to vars and to the host, and not to {what}."
+                detail = f"{may} Write the value itself, or keep it in vars."
                 yield error("must-be-known", f"{field.name} must be known before anything runs", detail, (*at, *inside))
 
 
@@ -208,9 +211,12 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
     if not meta:
         return
     fields = [field for field in _shape().fields if field.encode_name in meta]
-    if isinstance(meta.get("moved_from"), str):
-        meta = {**meta, "moved_from": [meta["moved_from"]]}
-    mistakes = list(checks.check_fields(meta, fields, at))
+    before = meta.get("moved_from")
+    if isinstance(before, str):
+        mistakes = list(checks.check(before, inspect.type_info(TaskReference), (*at, "moved_from")))
+        mistakes += checks.check_fields({name: value for name, value in meta.items() if name != "moved_from"}, fields, at)
+    else:
+        mistakes = list(checks.check_fields(meta, fields, at))
     for mistake in mistakes:
         yield mistake.diagnostic()
     yield from checks.misplaced({name: value for name, value in meta.items() if name != "sensitive"}, at)
@@ -227,14 +233,12 @@ def _check_meta(module: AnyModule, meta: Document, at: DocumentPath) -> Iterator
 
 def _check_sensitive(module: AnyModule, value: Value, at: DocumentPath) -> Iterator[Diagnostic]:
     match value:
-        case None | bool():
-            return
         case str():
             yield from _check_names(module, [value], at)
-        case list() if all(isinstance(name, str) for name in value):
+        case list():
             yield from _check_names(module, value, at)
         case _:
-            yield checks.Mistake(at, value, "true, or the names of params").diagnostic()
+            return
 
 
 def _check_names(module: AnyModule, names: Value, at: DocumentPath) -> Iterator[Diagnostic]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from g8r.compiler import reach as reaches
 from g8r.compiler import source as sources
+from g8r.compiler import written
 from g8r.compiler.evaluator import Limits
 from g8r.compiler.kinds import SHIPPED
 from g8r.compiler.languages import NickelStack, PlainStack, given_overrides
@@ -198,8 +199,9 @@ class Pending:
         work = self._work
         assert work is not None  # noqa: S101 begin() gave it, or a rejection
         accepted = work.accepted()
-        document = work.document() if accepted is None else accepted
-        decoded = decode(document, self._kinds, thorough=accepted is None)
+        found = work.document() if accepted is None else accepted
+        decoded = decode(found, self._kinds, thorough=accepted is None)
+        document = written.untagged(found) if accepted is None else found
         locator = work.locator(document)
         if decoded.stack is None:
             raise RejectedError(with_spans(decoded.diagnostics, locator))

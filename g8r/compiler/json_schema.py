@@ -146,9 +146,9 @@ def _plain(type_: inspect.Type) -> Schema:
     match type_:
         case inspect.BoolType():
             return {"type": "boolean"}
-        case inspect.IntType(ge=low, le=high):
-            bounds = {"minimum": low, "maximum": high}
-            return {"type": "integer", **{name: bound for name, bound in bounds.items() if bound is not None}}
+        case inspect.IntType():
+            low, high = checks.bounds(type_)
+            return {"type": "integer", "minimum": low, "maximum": high}
         case inspect.FloatType():
             return {"type": "number"}
         case inspect.LiteralType(values=values):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from g8r.compiler import overrides
+from g8r.compiler import overrides, written
 from g8r.compiler.evaluator import Died, Evaluated, Reported
 from g8r.compiler.locate import Locator, NickelLocator, PlainLocator
 from g8r.compiler.nickel_text import string
@@ -74,11 +74,16 @@ class NickelStack:
         return document
 
     def document(self) -> Value:
-        """The document without the contract. Raises RejectedError where the stack itself fails."""
-        answer = self._session.evaluator().evaluate(f"{self._prelude}\n{self._checked(self._stack)}")
+        """The document without the contract, with what `written` tells besides. Raises RejectedError where the stack itself fails."""
+        evaluator = self._session.evaluator()
+        answer = evaluator.evaluate(f"{self._prelude}\n({written.EXPRESSION}) ({self._checked(self._stack)})")
+        if isinstance(answer, Reported):  # once more, for a report that names the fields as they are
+            answer = evaluator.evaluate(f"{self._prelude}\n{self._checked(self._stack)}")
+            if isinstance(answer, Evaluated):
+                return self._declared(_decoded(answer.json))
         if not isinstance(answer, Evaluated):
             raise RejectedError(self._session.failed(answer))
-        return self._declared(_decoded(answer.json))
+        return self._declared(written.value(_decoded(answer.json)))
 
     def contract_report(self) -> tuple[Diagnostic, ...]:
         assert self._failure is not None  # noqa: S101 the contract has refused
@@ -133,8 +138,8 @@ class PlainStack:
         if self._kept is not None and self._kept.content is not None:
             return
         evaluator = self._session.evaluator()  # starts while the source is read
-        written, _ = self._read()
-        self._document = overrides.apply(_filled(written), self._overrides)
+        plain, _ = self._read()
+        self._document = overrides.apply(filled(plain), self._overrides)
         path = evaluator.write("document.json", msgspec.json.encode(self._document))
         evaluator.submit(self._session.under_contract(f"(import {string(path)})"))
 
@@ -218,7 +223,7 @@ def _load(language: Language, content: bytes, file: str) -> tuple[Value, Positio
     return plain_source.load_json(content, file) if language == "json" else plain_source.load_toml(content, file)
 
 
-def _filled(document: Value) -> Value:
+def filled(document: Value) -> Value:
     """Nothing where a record is wanted is an empty record: `nginx:` with nothing behind it is a task."""
     if not isinstance(document, dict):
         return document

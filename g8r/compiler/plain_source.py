@@ -35,7 +35,7 @@ def load_json(source: bytes, file: str) -> tuple[Value, Positions]:
     """The value of a JSON source. Raises RejectedError with the line."""
     text = _text(source, file, "JSON")
     try:
-        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_float=_number, parse_constant=_refuse)
+        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_float=_number, parse_int=_whole, parse_constant=_refuse)
     except json.JSONDecodeError as broken:
         raise _rejected("invalid-json", f"this is no JSON: {broken.msg}", Span(file, broken.lineno, broken.colno)) from broken
     except _DuplicateError as duplicate:
@@ -43,7 +43,14 @@ def load_json(source: bytes, file: str) -> tuple[Value, Positions]:
     except (ValueError, RecursionError) as broken:
         reason = "it is nested too deep" if isinstance(broken, RecursionError) else str(broken)
         raise _rejected("invalid-json", f"this is no JSON for a stack: {reason}", Span(file, 1, 1)) from broken
-    return value, JsonPositions(file, text)
+    positions = JsonPositions(file, text)
+    for path in _halves(value, ()):
+        found = positions.find(path)
+        span = Span(file, 1, 1) if found is None else found.value
+        raise _rejected(
+            "invalid-json", r"this is no JSON for a stack: \ud800 to \udfff are halves of characters, and one is alone here", span
+        )
+    return value, positions
 
 
 def load_toml(source: bytes, file: str) -> tuple[Value, Positions]:
@@ -197,6 +204,11 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
+def _whole(text: str) -> int:
+    _number(text)
+    return int(text)
+
+
 def _refuse(constant: str) -> None:
     message = f"{constant} is no JSON"
     raise ValueError(message)
@@ -213,6 +225,21 @@ def _second(text: str, file: str, key: str) -> Span:
     return Span(file, 1, 1)
 
 
+def _halves(value: Value, at: DocumentPath) -> Iterator[DocumentPath]:
+    """Where texts hold half a character, as JSON can write one; a key that does counts for its record."""
+    match value:
+        case str() if not value.isascii() and any("\ud800" <= mark <= "\udfff" for mark in value):
+            yield at
+        case dict():
+            for key, part in value.items():
+                yield from (*_halves(key, at), *_halves(part, (*at, key)))
+        case list():
+            for index, part in enumerate(value):
+                yield from _halves(part, (*at, index))
+        case _:
+            return
+
+
 def _plain(value: Any) -> Value:  # noqa: ANN401 what tomllib gives
     match value:
         case dict():
@@ -221,6 +248,8 @@ def _plain(value: Any) -> Value:  # noqa: ANN401 what tomllib gives
             return [_plain(part) for part in value]
         case float():
             return _number(str(value))
+        case int() if not isinstance(value, bool):
+            return _whole(str(value))
         case dt.date() | dt.time():
             return value.isoformat()
         case _:

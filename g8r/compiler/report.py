@@ -37,6 +37,8 @@ _ADVICE: Final = {
     "not-plain-data": "A stack is plain data: functions may be used in it, and must not be left in it.",
     "missing-definition": "Give it a value, or a default, or pass it with --var.",
 }
+_ELSE: Final = {"syntax-error": "Look at what stands right before it, too: most often a comma, a quote or a bracket is missing there."}
+"""Where Nickel itself has nothing to say to it."""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ def _diagnostic(section: Section, stack: Sequence[Frame], hidden: Callable[[str]
         code, summary = "yaml-anchors", "a YAML file with anchors is imported, and Nickel cannot evaluate its aliases"
         detail = "Write out what the aliases stand for, or import it as JSON. As the stack itself, YAML may have anchors."
     else:
-        detail = _ADVICE.get(code) or "\n".join(section.notes)
+        detail = _ADVICE.get(code) or "\n".join(section.notes) or _ELSE.get(code, "")
     mine = visible(section.frames, hidden)
     places = mine or visible(stack, hidden)
     span = _best(places).span if places else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -36,7 +37,14 @@ _Event: TypeAlias = Any
 """PyYAML's stubs know half of what an event has."""
 _Key: TypeAlias = tuple[str, Mark, bool]
 """A key: its text, its place, and whether it is a merge key."""
+_LARGEST: Final = int(sys.float_info.max)
+"""Of larger numbers Nickel says that they cannot be written as JSON."""
 _TAG: Final = "tag:yaml.org,2002:"
+_JINJA: Final = (
+    "To YAML, braces begin a mapping. A stack is no Jinja template: write @{vars.NAME} for a var, in quotes. Text that holds {{ }} "
+    "stands in quotes, too."
+)
+_SHOWN: Final = 60
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT: Final = re.compile(r"[-+]?[0-9]+")
@@ -152,7 +160,8 @@ class _Composer:
             case yaml.ScalarEvent() if expects_key:
                 self._key = self._key_of(event)
             case _ if expects_key:
-                raise _rejected(self._file, event.start_mark, "invalid-key", "a key must be text")
+                braces = isinstance(event, yaml.MappingStartEvent) and event.flow_style
+                raise _rejected(self._file, event.start_mark, "invalid-key", "a key must be text", _JINJA if braces else "")
             case yaml.ScalarEvent():
                 self._place(self._scalar(event))
             case yaml.AliasEvent():
@@ -234,7 +243,8 @@ class _Composer:
             value = _value(kind, event.value)
         except (ValueError, KeyError):
             if kind in _CONVERSIONS:
-                summary = f"{event.value!r} is no value that JSON can hold" if kind == "float" else f"{event.value!r} is no {kind}"
+                shown = event.value if len(event.value) <= _SHOWN else f"{event.value[:_SHOWN]}..."
+                summary = f"{shown!r} is no {'value that JSON can hold' if kind in {'int', 'float'} else kind}"
                 raise _rejected(self._file, event.start_mark, "invalid-yaml", summary) from None
             raise self._tag_error(event) from None
         node = _Scalar(event.start_mark, event.end_mark, value)
@@ -270,7 +280,10 @@ def _value(kind: str, text: str) -> Value:
 
 
 def _int(text: str) -> int:
-    return int(text, 0) if _OCTAL.fullmatch(text) or _HEX.fullmatch(text) else int(text)
+    value = int(text, 0) if _OCTAL.fullmatch(text) or _HEX.fullmatch(text) else int(text)
+    if abs(value) > _LARGEST:
+        raise ValueError(text)
+    return value
 
 
 def _float(text: str) -> int | float:

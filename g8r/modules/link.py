@@ -19,7 +19,7 @@ from g8r.modules.support.paths import Ensure, Group, Owner
 class LinkParams(Params, frozen=True, kw_only=True):
     path: Annotated[AbsolutePath, param("Where the link is on the host.", known=True, example="/etc/localtime")]
     target: Annotated[
-        Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]*$", extra={"expected": "a path"})] | None,
+        Annotated[str, Meta(pattern=r"^[^\x00]+$", extra={"expected": "a path"})] | None,
         param(
             "What the link points at, as it is to stand in the link: absolute, or relative to the directory of the link. It need not "
             "exist. Required unless `ensure = absent`.",

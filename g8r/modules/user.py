@@ -12,6 +12,7 @@ What is left out is left as it is, or as `useradd` makes it. Choices where two p
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -28,7 +29,7 @@ from g8r.modules.support.programs import needs_root
 
 Comment: TypeAlias = Annotated[str, Meta(pattern=r"^[^:\n]*$", extra={"expected": "text without colons"})]
 PasswordHash: TypeAlias = Annotated[
-    str, Meta(pattern=r"^(\$[^:\s]+|\*)$", extra={"expected": "a password hash as `mkpasswd` prints it ($y$..., $6$...), or *"})
+    str, Meta(pattern=r"^(\$[!-9;-~]+|\*)$", extra={"expected": "a password hash as `mkpasswd` prints it ($y$..., $6$...), or *"})
 ]
 Expiry: TypeAlias = Annotated[
     str, Meta(pattern=r"^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$", extra={"expected": 'a date such as "2030-12-31", or "never"'})
@@ -116,6 +117,10 @@ class User(Module[UserParams, UserState]):
         if params.locked is False and params.password is None and params.ensure == "present":
             detail = "A new user has no password, and only one with a password can be unlocked. Give password, or leave out locked."
             problems.append(Problem("locked = false without a password", detail, "locked"))
+        if params.expires is not None and not _is_day(params.expires):
+            problems.append(
+                Problem(f"{params.expires} is no day of the calendar", "Write it as year, month and day: 2030-12-31.", "expires")
+            )
         return problems
 
     def identity(self, params: UserParams) -> str:
@@ -199,6 +204,17 @@ class User(Module[UserParams, UserState]):
     def apply(self, work: Sequence[Work[UserParams, UserState]], host: Host) -> Iterator[Applied[UserState] | Failed]:
         for each in work:
             yield _apply(each, host)
+
+
+def _is_day(expires: str) -> bool:
+    """Whether it is never, or a day of the calendar."""
+    if expires == "never":
+        return True
+    try:
+        dt.date.fromisoformat(expires)
+    except ValueError:
+        return False
+    return True
 
 
 def _home(params: UserParams) -> str:

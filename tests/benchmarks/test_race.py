@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measure, race, table, work
+from benchmarks import measure, race, table, validate, work
 from benchmarks.__main__ import main
 from benchmarks.measure import BenchmarkError, Command
 from benchmarks.peers import Missing, Peer
 from benchmarks.race import Result, Times
+from benchmarks.validate import Figure
+from g8r.compiler import evaluate
+from g8r.compiler.compile import compile_stack
+from g8r.compiler.sources import folder_reader
+from g8r.diagnostics import errors
 
 WRITE = "import sys; from benchmarks import work; from pathlib import Path\nfor i in range(int(Path('n').read_text())): "
 GOOD = WRITE + "p = work.target(Path.cwd(), i); p.write_text(work.text(i)); p.chmod(0o644)"
@@ -105,3 +110,41 @@ def test_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--peers", "chef"])
     assert "unknown peer 'chef'" in capsys.readouterr().err
+
+
+def errors_of(folder: Path) -> int:
+    with evaluate.start(folder / "main.ncl").finish() as loaded:
+        compiled = compile_stack(loaded.stack, {}, folder_reader(folder), mistakes=loaded.diagnostics)
+        return len(errors(compiled.diagnostics))
+
+
+def test_the_stacks_for_validate_are_as_clean_and_as_wrong_as_they_say(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("G8R_NICKEL", "embedded")
+    (tmp_path / "main.ncl").write_text(work.g8r_mixed(200))
+    assert errors_of(tmp_path) == 0
+    written = work.g8r_mistakes(5, 50)
+    assert len(written) == 5
+    for name, text in written.items():
+        (tmp_path / name).write_text(text)
+    assert errors_of(tmp_path) == 50
+
+
+def test_validate_is_judged_by_the_clock() -> None:
+    found = table.validate([Figure("clean, cold", 0.61, 0.4, 0.6), Figure("clean, warm", 0.2, 0.1, 0.6)])
+    assert "NOT REACHED: at most 0.6 s" in found.splitlines()[2]
+    assert "NOT" not in found.splitlines()[3]
+    assert "0.20 s" in found.splitlines()[3]
+    assert "0.10 s" in found.splitlines()[3]
+
+
+def test_a_command_that_fails_has_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="ended with 1"):
+        validate.figures("/bin/false", tmp_path, 1)
+
+
+def test_processor_time_is_that_of_the_command(tmp_path: Path) -> None:
+    busy = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
+    taken = measure.run(Command((sys.executable, "-c", busy), tmp_path))
+    assert 0.2 <= taken.cpu_seconds < 2
+    idle = measure.run(Command((sys.executable, "-c", "import time; time.sleep(0.3)"), tmp_path))
+    assert idle.cpu_seconds < taken.cpu_seconds

@@ -1,222 +1,122 @@
-"""Stacks that are right and stacks that are wrong, in Nickel: what the contract and decode must agree about.
+"""Good and bad stacks, and what the Nickel contract and the Python decode must agree about: the files in `stacks/`, read here.
 
-The wrong ones say every diagnostic as `code path`. In GRAMMAR are those that only decode can refuse: names, selectors, params that
-a meta-argument names, references in params that must be known.
+What agreement means. A stack is one of three:
+
+    good     the contract accepts it, decode accepts it (thorough or not), and it compiles: nothing at all is wrong
+    bad      the contract refuses it, and decode finds what is expected, with its code and path
+    beyond   the contract accepts it, and decode or the compiler refuses it: names, selectors, params that a meta-argument names, what a
+             reference leads to, params that contradict each other. No contract over one record can say these
+
+So decode never accepts what the contract refuses: then the user would see Nickel's words in place of ours, and none of the other mistakes.
+And the contract never accepts what decode refuses as a wrong shape: then `g8r schema --nickel` in an editor would call a stack right that
+`g8r validate` refuses. The embedded child and the nickel command give the same verdict and the same document.
+
+Outside of it is what no document says, because evaluating it fails with or without the contract: functions, values that are missing,
+numbers that JSON cannot hold, contracts of the user's own. Nickel's report of these is shown.
+
+A file of stacks has sections, and a stack on every line of one: what it adds to the section's record.
+
+    [tasks.file.a] path = "/a"              the place of the record, and what it holds already
+    with vars.m = "0600"                    what stands at the top besides, from here on
+    mode = "0644"                           a good stack
+    mode = 644      ! wrong-type mode       a bad one: codes with their paths below the place
+    on = "x=("      ? invalid-selector on   one beyond the contract
+
+The section [stack] has whole stacks, and `(nothing)` adds nothing. Those in YAML, JSON and TOML stand in LANGUAGE.stacks, each below a
+line `--- what it is about`; there `~` marks one that is not even a document. Files whose name begins with `toys` are about the kinds
+of toys.py.
 """
 
-F = '{ name = "s", tasks.file.a = { path = "/a", %s } }'
-S = '{ name = "s", tasks.service.a = { %s } }'
-T = '{ name = "s", %s }'
+from __future__ import annotations
 
-GOOD = {
-    "empty": T % "",
-    "no tasks": T % "tasks = {}",
-    "file": F % "",
-    "all of file": F % 'content = "x\\n", mode = "0644", owner = "root", backup = true, ensure = \'absent',
-    "text for a tag": F % 'ensure = "absent"',
-    "numeric owner": F % 'owner = "1000"',
-    "null is left out": F % "content = null, mode = null, owner = null",
-    "null in meta": F % "on = null, needs = null, lifecycle = null, timeout = null, moved_from = null, retry = null, sensitive = null",
-    "reference in text": F % 'content = "on @{host.name}"',
-    "reference for mode": F % 'mode = "@{vars.mode}"',
-    "reference inside mode": F % 'mode = "06@{vars.mode}"',
-    "reference for bool": F % 'backup = "@{vars.backup}"',
-    "reference for enum": F % 'ensure = "@{vars.ensure}"',
-    "escaped reference": F % 'content = "@@{host.name}"',
-    "known from vars": '{ name = "s", tasks.file.a.path = "/srv/@{vars.env}/@{host.name}" }',
-    "output in content": F % 'content = "@{file.b.checksum}"',
-    "needs": F % 'needs = ["file.b", "web1/service.x"]',
-    "on name": F % 'on = "web1"',
-    "on glob": F % 'on = "web*"',
-    "on list": F % 'on = ["web1", "db*"]',
-    "on labels": F % 'on = { role = "web", env = "prod" }',
-    "on operators": F % 'on = "role in (web, db),!old"',
-    "lifecycle": F % 'lifecycle = { prevent_destroy = true, ignore_changes = ["mode"], on_remove = \'restore }',
-    "exempt": F % 'lifecycle.exempt = [{ policy = "modes", reason = "until the move", until = "2028-02-29" }]',
-    "exempt from nothing": F % "lifecycle.exempt = []",
-    "exempt null": F % "lifecycle.exempt = null",
-    "exemptions": T
-    % """exemptions = [
-      { policy = "blast-radius", reason = "the first rollout", until = "2026-12-31" },
-      { policy = "no-deletes", task = "web1/file.old", reason = "gone", until = "2026-01-01" },
-      { policy = "a.b_C", task = null, reason = " x ", until = "2026-11-30" },
-    ]""",
-    "no exemptions": T % "exemptions = null",
-    "retry": F % 'retry = { attempts = 3, delay = "500ms" }',
-    "retry without delay": F % "retry.attempts = 1",
-    "timeout": F % 'timeout = "5m"',
-    "moved from one": F % 'moved_from = "file.old"',
-    "moved from many": F % 'moved_from = ["file.old", "file.older"]',
-    "sensitive names": F % 'sensitive = ["content"]',
-    "sensitive one": F % 'sensitive = "content"',
-    "sensitive all": F % "sensitive = true",
-    "natural name": S % "",
-    "own name": S % 'name = "nginx"',
-    "triggers": S % 'reload_on = ["file.a"], restart_on = ["file.b"]',
-    "become": S % 'become = "deploy"',
-    "port": S % "port = 8080",
-    "port by reference": S % 'port = "@{host.vars.port}"',
-    "list": S % 'arguments = ["-a", "@{host.name}"]',
-    "list by reference": S % 'arguments = "@{vars.arguments}"',
-    "empty list": S % "arguments = []",
-    "record": S % 'environment = { A = "1", B = "@{host.name}" }',
-    "anything": S % "extra = { a = [1, { b = null }] }",
-    "negative number": S % "nice = -5",
-    "whole number with a point": S % "nice = 5.0",
-    "union": S % "restart = false",
-    "union by name": S % "restart = 'never",
-    "min length": S % 'shell = "x"',
-    "hosts": T % 'hosts = { web1 = {}, "db.example.org" = { address = "192.0.2.1", labels.role = "db", vars.a = [1] } }',
-    "fake host": T % 'hosts.f = { connection = \'fake, facts.os.family = "debian" }',
-    "groups": T % 'groups = { "role=web".vars.a = 1, "web*" = {} }',
-    "vars and outputs": T % 'vars = { a | default = 1, b = null }, outputs.x = "@{vars.a}"',
-    "free keys": T % '"x-notes" = { whatever = true }',
-    "computed": 'let m = "0600" in { name = "s", tasks.file = { a = { path = "/a", mode = m } } & { b.path = "/b" } }',
-    "each": 'let E = import "each.ncl" in { name = "s", tasks.file = E.each ["a", "b"] (fun n => { path = "/%{n}" }) }',
-    "odd task names": '{ name = "s", tasks.file = { "web-1.conf".path = "/a", "a@b".path = "/b", "_x".path = "/c" } }',
-}
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-BAD = {
-    "no name": ("{ tasks = {} }", ["missing-key "]),
-    "name with a space": ('{ name = "my stack" }', ["wrong-value name"]),
-    "name ends a line": ('{ name = "s\\n" }', ["wrong-value name"]),
-    "name is a number": ("{ name = 3 }", ["wrong-type name"]),
-    "unknown key": (T % "task = {}", ["unknown-key task"]),
-    "unknown kind": (T % "tasks.fil.a = {}", ["unknown-kind tasks.fil"]),
-    "tasks a list": (T % "tasks = []", ["wrong-type tasks"]),
-    "kind a text": (T % 'tasks.file = "a"', ["wrong-type tasks.file"]),
-    "task a text": (T % 'tasks.file.a = "a"', ["wrong-type tasks.file.a"]),
-    "missing param": (T % "tasks.file.a = {}", ["missing-param tasks.file.a"]),
-    "null for required": (T % "tasks.file.a.path = null", ["wrong-type tasks.file.a.path"]),
-    "unknown param": (F % "pth = 1", ["unknown-param tasks.file.a.pth"]),
-    "relative path": (T % 'tasks.file.a.path = "etc"', ["wrong-value tasks.file.a.path"]),
-    "mode a number": (F % "mode = 644", ["wrong-type tasks.file.a.mode"]),
-    "mode too long": (F % 'mode = "00644"', ["wrong-value tasks.file.a.mode"]),
-    "mode ends a line": (F % 'mode = "0644\\n"', ["wrong-value tasks.file.a.mode"]),
-    "mode not octal": (F % 'mode = "0888"', ["wrong-value tasks.file.a.mode"]),
-    "escaped reference is no mode": (F % 'mode = "@@{x}"', ["wrong-value tasks.file.a.mode"]),
-    "content a list": (F % 'content = ["a"]', ["wrong-type tasks.file.a.content"]),
-    "content a number": (F % "content = 3", ["wrong-type tasks.file.a.content"]),
-    "owner with a space": (F % 'owner = "a b"', ["wrong-value tasks.file.a.owner"]),
-    "bool as text": (F % 'backup = "yes"', ["wrong-type tasks.file.a.backup"]),
-    "bool null": (F % "backup = null", ["wrong-type tasks.file.a.backup"]),
-    "bool around a reference": (F % 'backup = "@{vars.a}b"', ["wrong-type tasks.file.a.backup"]),
-    "unknown enum": (F % "ensure = 'abset", ["wrong-value tasks.file.a.ensure"]),
-    "enum a number": (F % "ensure = 1", ["wrong-type tasks.file.a.ensure"]),
-    "needs a text": (F % 'needs = "file.b"', ["wrong-type tasks.file.a.needs"]),
-    "needs no task": (F % 'needs = ["b"]', ["wrong-value tasks.file.a.needs[0]"]),
-    "needs a capital host": (F % 'needs = ["WEB/file.b"]', ["wrong-value tasks.file.a.needs[0]"]),
-    "on a number": (F % "on = 3", ["wrong-type tasks.file.a.on"]),
-    "labels a number": (F % "on = { role = 3 }", ["wrong-type tasks.file.a.on.role"]),
-    "lifecycle unknown": (F % "lifecycle.prevent = true", ["unknown-key tasks.file.a.lifecycle.prevent"]),
-    "exempt without a reason": (
-        F % 'lifecycle.exempt = [{ policy = "p", until = "2026-12-31" }]',
-        ["missing-key tasks.file.a.lifecycle.exempt[0]"],
-    ),
-    "exempt for an empty reason": (
-        F % 'lifecycle.exempt = [{ policy = "p", reason = " ", until = "2026-12-31" }]',
-        ["wrong-value tasks.file.a.lifecycle.exempt[0].reason"],
-    ),
-    "exempt for ever": (F % 'lifecycle.exempt = [{ policy = "p", reason = "x" }]', ["missing-key tasks.file.a.lifecycle.exempt[0]"]),
-    "exempt until no day": (
-        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-02-30" }]',
-        ["wrong-value tasks.file.a.lifecycle.exempt[0].until"],
-    ),
-    "exempt until a moment": (
-        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-02-03T00:00:00Z" }]',
-        ["wrong-value tasks.file.a.lifecycle.exempt[0].until"],
-    ),
-    "exempt no list": (
-        F % 'lifecycle.exempt = { policy = "p", reason = "x", until = "2026-12-31" }',
-        ["wrong-type tasks.file.a.lifecycle.exempt"],
-    ),
-    "exempt from no policy": (
-        F % 'lifecycle.exempt = [{ policy = "", reason = "x", until = "2026-12-31" }]',
-        ["wrong-value tasks.file.a.lifecycle.exempt[0].policy"],
-    ),
-    "exempt another task": (
-        F % 'lifecycle.exempt = [{ policy = "p", reason = "x", until = "2026-12-31", task = "file.b" }]',
-        ["unknown-key tasks.file.a.lifecycle.exempt[0].task"],
-    ),
-    "exemption without a date": (T % 'exemptions = [{ policy = "p", reason = "x" }]', ["missing-key exemptions[0]"]),
-    "exemption of no task": (
-        T % 'exemptions = [{ policy = "p", reason = "x", until = "2026-12-31", task = "old" }]',
-        ["wrong-value exemptions[0].task"],
-    ),
-    "exemptions a record": (T % "exemptions = {}", ["wrong-type exemptions"]),
-    "lifecycle a text": (F % 'lifecycle = "x"', ["wrong-type tasks.file.a.lifecycle"]),
-    "on_remove": (F % "lifecycle.on_remove = 'keep", ["wrong-value tasks.file.a.lifecycle.on_remove"]),
-    "prevent_destroy": (F % 'lifecycle.prevent_destroy = "x"', ["wrong-type tasks.file.a.lifecycle.prevent_destroy"]),
-    "retry without attempts": (F % 'retry.delay = "1s"', ["missing-key tasks.file.a.retry"]),
-    "no attempts": (F % "retry.attempts = 0", ["wrong-value tasks.file.a.retry.attempts"]),
-    "half an attempt": (F % "retry.attempts = 1.5", ["wrong-type tasks.file.a.retry.attempts"]),
-    "delay a number": (F % "retry = { attempts = 2, delay = 3 }", ["wrong-type tasks.file.a.retry.delay"]),
-    "timeout without unit": (F % 'timeout = "5"', ["wrong-value tasks.file.a.timeout"]),
-    "moved from no task": (F % 'moved_from = "old"', ["wrong-value tasks.file.a.moved_from[0]"]),
-    "trigger of another kind": (F % 'reload_on = ["file.b"]', ["unknown-param tasks.file.a.reload_on"]),
-    "trigger that service lacks": (S % 'run_on = ["file.b"]', ["unknown-param tasks.service.a.run_on"]),
-    "become where it means nothing": (F % 'become = "bob"', ["unknown-param tasks.file.a.become"]),
-    "become nobody": (S % 'become = "a b"', ["wrong-value tasks.service.a.become"]),
-    "port too high": (S % "port = 65536", ["wrong-value tasks.service.a.port"]),
-    "port a fraction": (S % "port = 80.5", ["wrong-type tasks.service.a.port"]),
-    "port as text": (S % 'port = "80"', ["wrong-type tasks.service.a.port"]),
-    "wait": (S % 'wait = "1 s"', ["wrong-value tasks.service.a.wait"]),
-    "list with a number": (S % 'arguments = ["a", 3]', ["wrong-type tasks.service.a.arguments[1]"]),
-    "list a text": (S % 'arguments = "a"', ["wrong-type tasks.service.a.arguments"]),
-    "record with a number": (S % "environment.A = 1", ["wrong-type tasks.service.a.environment.A"]),
-    "record a list": (S % "environment = []", ["wrong-type tasks.service.a.environment"]),
-    "union": (S % "restart = 'often", ["wrong-type tasks.service.a.restart"]),
-    "number a bool": (S % "nice = true", ["wrong-type tasks.service.a.nice"]),
-    "empty text": (S % 'shell = ""', ["wrong-value tasks.service.a.shell"]),
-    "empty list": (S % "ports = []", ["wrong-value tasks.service.a.ports"]),
-    "deep": (S % "ports = [80, { port = 0 }]", ["wrong-type tasks.service.a.ports[1]"]),
-    "hosts a list": (T % 'hosts = ["web1"]', ["wrong-type hosts"]),
-    "host unknown field": (T % 'hosts.web1.adress = "x"', ["unknown-key hosts.web1.adress"]),
-    "host label a number": (T % "hosts.web1.labels.n = 1", ["wrong-type hosts.web1.labels.n"]),
-    "host connection": (T % "hosts.web1.connection = 'telnet", ["wrong-value hosts.web1.connection"]),
-    "host vars a list": (T % "hosts.web1.vars = []", ["wrong-type hosts.web1.vars"]),
-    "group unknown field": (T % "groups.web.labels = {}", ["unknown-key groups.web.labels"]),
-    "vars a list": (T % "vars = []", ["wrong-type vars"]),
-    "many": (
-        '{ name = "s", tasks.file.a = { pth = "/a", mode = 4 }, tasks.fil.b = {} }',
-        ["missing-param tasks.file.a", "unknown-kind tasks.fil", "unknown-param tasks.file.a.pth", "wrong-type tasks.file.a.mode"],
-    ),
-}
+STACKS = Path(__file__).parent / "stacks"
+_MARKS = {"": "good", "!": "bad", "?": "beyond", "~": "unread"}
+_LINE = re.compile(r"(?P<text>.*?)(?:\s+(?P<mark>[!?~]) (?P<expected>[a-z]+(?:-[a-z]+)*(?: [^!?~]*)?))?")
+_SECTION = re.compile(r"\[(?P<place>[^\]]*)\]\s*(?P<base>.*)")
 
-BAD |= {
-    "lifecycle by reference": (
-        F % 'lifecycle.prevent_destroy = "@{vars.a}"',
-        ["reference-misplaced tasks.file.a.lifecycle.prevent_destroy"],
-    ),
-    "retry by reference": (F % 'retry.attempts = "@{vars.a}"', ["reference-misplaced tasks.file.a.retry.attempts"]),
-    "needs by reference": (F % 'needs = "@{vars.a}"', ["reference-misplaced tasks.file.a.needs"]),
-    "a need by reference": (F % 'needs = ["@{vars.a}"]', ["reference-misplaced tasks.file.a.needs[0]"]),
-    "labels by reference": (T % 'hosts.a.labels = "@{vars.a}"', ["reference-misplaced hosts.a.labels"]),
-    "host by reference": (T % 'hosts.a = "@{vars.a}"', ["reference-misplaced hosts.a"]),
-    "hosts by reference": (T % 'hosts = "@{vars.a}"', ["reference-misplaced hosts"]),
-    "group by reference": (T % 'groups.a = "@{vars.a}"', ["reference-misplaced groups.a"]),
-    "vars by reference": (T % 'vars = "@{vars.a}"', ["reference-misplaced vars"]),
-    "outputs by reference": (T % 'outputs = "@{vars.a}"', ["reference-misplaced outputs"]),
-    "exemptions by reference": (T % 'exemptions = "@{vars.a}"', ["reference-misplaced exemptions"]),
-    "exempt by reference": (F % 'lifecycle.exempt = "@{vars.a}"', ["reference-misplaced tasks.file.a.lifecycle.exempt"]),
-}
-GRAMMAR = {
-    "task name": ('{ name = "s", tasks.file."a b".path = "/a" }', ["invalid-name tasks.file.a b"]),
-    "host name": (T % "hosts.WEB = {}", ["invalid-name hosts.WEB"]),
-    "group": (T % 'groups."=x" = {}', ["invalid-selector groups.=x"]),
-    "selector": (F % 'on = "role=("', ["invalid-selector tasks.file.a.on"]),
-    "no hosts at all": (F % "on = []", ["invalid-selector tasks.file.a.on"]),
-    "ignore what is not there": (F % 'lifecycle.ignore_changes = ["moode"]', ["unknown-param tasks.file.a.lifecycle.ignore_changes[0]"]),
-    "sensitive what is not there": (F % 'sensitive = ["contnt"]', ["unknown-param tasks.file.a.sensitive[0]"]),
-    "sensitive a number": (F % "sensitive = 3", ["wrong-type tasks.file.a.sensitive"]),
-    "reason by reference": (
-        T % 'exemptions = [{ policy = "p", reason = "@{vars.a}", until = "2026-12-31" }]',
-        ["reference-misplaced exemptions[0].reason"],
-    ),
-    "timeout by reference": (F % 'timeout = "@{vars.a}"', ["reference-misplaced tasks.file.a.timeout"]),
-    "on by reference": (F % 'on = "@{vars.a}"', ["reference-misplaced tasks.file.a.on"]),
-    "connection by reference": (T % 'hosts.a.connection = "@{vars.a}"', ["reference-misplaced hosts.a.connection"]),
-    "label by reference": (T % 'hosts.a.labels.b = "x@{vars.a}"', ["reference-misplaced hosts.a.labels.b"]),
-    "path from an output": ('{ name = "s", tasks.file.a.path = "@{file.b.path}" }', ["must-be-known tasks.file.a.path"]),
-    "path from a secret": ('{ name = "s", tasks.file.a.path = "/@{secret.a}" }', ["must-be-known tasks.file.a.path"]),
-}
+
+class Case(NamedTuple):
+    """One stack. `expected` has every mistake as `code path`, sorted; `file` is what its kinds and its language come from."""
+
+    file: str
+    line: int
+    text: str
+    verdict: str
+    expected: tuple[str, ...]
+
+    @property
+    def toys(self) -> bool:
+        return self.file.startswith("toys")
+
+    @property
+    def language(self) -> Literal["nickel", "yaml", "json", "toml"]:
+        path = Path(self.file)
+        return "nickel" if path.suffix == ".txt" else path.stem  # type: ignore[return-value]
+
+    @property
+    def id(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def _of_lines(path: Path) -> Iterator[Case]:
+    place, base, around = "", "", ""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            section = _SECTION.fullmatch(line)
+            assert section, line
+            place, base, around = section["place"], section["base"], ""
+        elif line.startswith("with "):
+            around = f"{line.removeprefix('with ')}, "
+        else:
+            text, mark, expected = _parts(line)
+            text = "" if text == "(nothing)" else text
+            if place != "stack":
+                text = _stack(place, ", ".join(filter(None, (base, text))), around)
+            yield Case(path.name, number, text, _MARKS[mark], _below("" if place == "stack" else place, expected))
+
+
+def _stack(place: str, fields: str, around: str) -> str:
+    return f'{{ name = "s", {around}{f"{place} = {{ {fields} }}" if place else fields} }}'
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    found = _LINE.fullmatch(line)
+    assert found, line
+    return found["text"], found["mark"] or "", found["expected"] or ""
+
+
+def _below(place: str, expected: str) -> tuple[str, ...]:
+    """`wrong-type mode, missing-param` with the paths below the place."""
+    found = []
+    for one in filter(None, expected.split(", ")):
+        code, _, path = one.replace("\\n", "\n").partition(" ")
+        whole = ".".join(part for part in (place, path) if part).replace("''", "")
+        found.append(f"{code} {whole}")
+    return tuple(sorted(found))
+
+
+def _of_blocks(path: Path) -> Iterator[Case]:
+    number = 1
+    for block in re.split(r"^--- ", path.read_text("utf-8"), flags=re.MULTILINE):
+        head, _, text = block.partition("\n")
+        if number > 1:
+            _, mark, expected = _parts(head)
+            yield Case(path.name, number, text, _MARKS[mark], _below("", expected))
+        number += block.count("\n")
+
+
+CASES = [case for path in sorted(STACKS.iterdir()) for case in (_of_lines if path.suffix == ".txt" else _of_blocks)(path)]
+
+
+def chosen(*verdicts: str, toys: bool | None = None, language: str | None = None) -> list[Case]:
+    """Those of these verdicts; of the toy kinds or of the shipped ones only, or of one language only, where that is said."""
+    return [
+        case for case in CASES if case.verdict in verdicts and toys in {None, case.toys} and (language is None or case.language == language)
+    ]

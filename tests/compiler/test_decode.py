@@ -89,7 +89,7 @@ def test_sensitive_true_is_every_param():
             'tasks.file.a.ensure is "abset"; expected one of absent, present. Did',
         ),
         (one(content=3), "content: expected text", "tasks.file.a.content is a number; expected text."),
-        (one(needs=["x"]), "element 0: expected a task", 'tasks.file.a.needs[0] is "x"; expected a task such as file.motd'),
+        (one(needs=["x"]), "needs[0]: expected a task", 'tasks.file.a.needs[0] is "x"; expected a task such as file.motd'),
         (
             {"name": "s", "tasks": {"file": {"a": {}}}},
             'file needs "path"',

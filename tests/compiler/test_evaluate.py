@@ -311,19 +311,18 @@ def use(which, monkeypatch):
         monkeypatch.setenv("G8R_NICKEL", NICKEL)
 
 
-@pytest.mark.parametrize("case", [*corpus.GOOD, *corpus.BAD, *corpus.GRAMMAR])
+@pytest.mark.parametrize("case", corpus.chosen("good", "bad", "beyond", toys=True), ids=lambda case: case.id)
 def test_both_evaluators_say_the_same(load, monkeypatch, case):
-    text = corpus.GOOD.get(case) or (corpus.BAD.get(case) or corpus.GRAMMAR[case])[0]
     answers = []
     for which in ("embedded", "command"):
         use(which, monkeypatch)
         try:
-            loaded = load(text)
+            loaded = load(case.text)
             answers.append((loaded.document, loaded.stack, loaded.config_digest))
         except RejectedError as refused:
             answers.append(refused.diagnostics)
     assert answers[0] == answers[1]
-    assert case in corpus.GOOD or all(diagnostic.span is not None for diagnostic in answers[0])
+    assert case.verdict == "good" or all(diagnostic.span is not None for diagnostic in answers[0])
 
 
 @pytest.mark.parametrize(

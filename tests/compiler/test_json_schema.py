@@ -7,16 +7,17 @@ import jsonschema
 import pytest
 import toys
 from evaluators import SHIPPED
+from judging import Judge, mistakes, plain_document
 
 from g8r import modules
-from g8r.compiler import checks, evaluator, json_schema
+from g8r.compiler import checks, evaluator, json_schema, languages
 from g8r.compiler.evaluator import Evaluated, Limits
+from g8r.compiler.written import untagged
 from g8r.stack import META_ARGUMENTS
 
 TOYS = json_schema.of_stack(toys.KINDS)
 REAL = json_schema.of_stack()
-REFUSED_TOO = {"task name", "host name"}
-"""What no Nickel contract says, and the schema does."""
+READ = corpus.chosen("good", "bad", "beyond")
 
 
 def as_editors_read_it(validator, pattern, text, _schema):
@@ -34,17 +35,16 @@ def wrong(document, schema=TOYS):
 
 @pytest.fixture(scope="module")
 def documents(toy_contracts):
-    """Every stack of the corpus as plain data, by whether it is good and its name: one evaluation."""
+    """Every stack of the corpus as plain data: one evaluation for each library. An editor sees no tags."""
+    found = {case: plain_document(case.language, case.text) for case in READ if case.language != "nickel"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("G8R_NICKEL", "embedded")
-        child = evaluator.start(Limits(), (toy_contracts,))
-        texts = {("good", name): text for name, text in corpus.GOOD.items()}
-        texts |= {("bad", name): text for name, (text, _) in (corpus.BAD | corpus.GRAMMAR).items()}
-        answer = child.evaluate("[\n" + ",\n".join(f"({text})" for text in texts.values()) + "\n]")
-
-        child.close()
-    assert isinstance(answer, Evaluated), answer
-    return dict(zip(texts, json.loads(answer.json), strict=True))
+        for toy, library in ((True, toy_contracts), (False, SHIPPED)):
+            judge = Judge(library)
+            cases = [case for case in READ if case.language == "nickel" and case.toys == toy]
+            found |= zip(cases, map(untagged, judge.documents([case.text for case in cases])), strict=True)
+            judge.close()
+    return found
 
 
 def test_the_schemas_are_schemas():
@@ -53,36 +53,27 @@ def test_the_schemas_are_schemas():
         jsonschema.Draft7Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("case", corpus.GOOD)
-def test_a_good_stack_fits(documents, case):
-    assert wrong(documents["good", case]) == []
+@pytest.mark.parametrize("case", READ, ids=lambda case: case.id)
+def test_the_schema_refuses_what_the_contract_refuses(documents, case):
+    found = wrong(documents[case], TOYS if case.toys else REAL)
+    codes = {mistake.split(" ")[0] for mistake in case.expected}
+    if case.verdict == "bad":
+        # In plain data there are no tags and nothing that is not exported, null is an empty record, and a reference may be any value.
+        plainly = {mistake.split(" ")[0] for mistake in mistakes(languages.filled(documents[case]), toy=case.toys)}
+        assert found != [] or plainly <= {"reference-misplaced"}, case.text
+    elif codes != {"invalid-name"}:  # names the schema checks, and no contract does
+        assert found == [], case.text
 
 
-TAKEN = {
-    "lifecycle by reference",
-    "retry by reference",
-    "needs by reference",
-    "a need by reference",
-    "exempt by reference",
-    "exemptions by reference",
-}
-"""Where the schema takes a reference for any value, as params do."""
-
-
-@pytest.mark.parametrize("case", corpus.BAD)
-def test_a_bad_stack_does_not_fit(documents, case):
-    assert bool(wrong(documents["bad", case])) == (case not in TAKEN)
-
-
-@pytest.mark.parametrize("case", corpus.GRAMMAR)
-def test_what_only_decode_can_refuse_fits_but_for_names(documents, case):
-    assert bool(wrong(documents["bad", case])) == (case in REFUSED_TOO)
+def bad(text):
+    """The stack of the toy kinds with this in it."""
+    return next(case for case in corpus.chosen("bad", toys=True) if text in case.text)
 
 
 def test_a_mistake_is_where_it_stands(documents):
-    assert wrong(documents["bad", "port too high"]) == ["tasks.service.a.port"]
-    assert wrong(documents["bad", "needs no task"]) == ["tasks.file.a.needs"]
-    assert wrong(documents["bad", "unknown kind"]) == ["tasks"]
+    assert wrong(documents[bad("port = 65536")]) == ["tasks.service.a.port"]
+    assert wrong(documents[bad('needs = ["b"]')]) == ["tasks.file.a.needs"]
+    assert wrong(documents[bad("tasks.fil.a = {}")]) == ["tasks"]
 
 
 def test_null_is_a_task_without_params_in_yaml():
