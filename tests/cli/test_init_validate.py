@@ -1,6 +1,7 @@
 """g8r init and g8r validate."""
 
 import pytest
+import sarif_schema
 
 
 @pytest.mark.parametrize("options", [(), ("--yaml",)])
@@ -138,13 +139,16 @@ def test_github(folder):
     assert [line.partition(",")[0] for line in ran.out.splitlines()] == ["::error file=main.yaml"] * 3
 
 
-def test_sarif_has_every_place(folder):
+def test_sarif_has_every_place(folder, tmp_path_factory):
     folder.write("main.yaml", "name: site\ntasks:\n  file:\n" + "".join(f"    f{n}: {{path: relative}}\n" for n in range(30)))
     ran = folder.g8r("validate", "--format", "sarif")
     assert ran.code == 1
     results = ran.json["runs"][0]["results"]
     assert len(results) == 30
     assert all(result["locations"] for result in results)
+    assert sarif_schema.problems(ran.json, tmp_path_factory.mktemp("sarif")) == []
+    folder.write("main.yaml", "name: site\n")
+    assert sarif_schema.problems(folder.g8r("validate", "--format", "sarif").json, tmp_path_factory.mktemp("sarif")) == []
 
 
 def test_validate_reads_no_state_and_no_host(fleet):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import sarif_schema
 
 from g8r.cli import policies
 
@@ -137,9 +138,10 @@ def test_json_names_the_policies(site):
     assert "g8r" not in site.g8r("validate", "--json").json
 
 
-def test_sarif_has_a_rule_for_each_policy_and_suppresses_what_is_exempt(site):
+def test_sarif_has_a_rule_for_each_policy_and_suppresses_what_is_exempt(site, tmp_path_factory):
     site.write("main.yaml", exempt(LEGACY))
     ran = site.g8r("validate", "--policy", "p.ncl", "--format", "sarif")
+    assert sarif_schema.problems(ran.json, tmp_path_factory.mktemp("sarif")) == []
     (run,) = ran.json["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert [(rule["id"], rule["shortDescription"]["text"]) for rule in rules] == [

@@ -6,6 +6,7 @@ import json
 
 import msgspec
 import pytest
+import sarif_schema
 
 from g8r.diagnostics import Diagnostic, Related, Severity, Span, error, warning
 from g8r.render import diagnostic_json, diagnostic_text
@@ -116,8 +117,16 @@ def test_github_annotations():
     ]
 
 
-def test_sarif(golden):
+def test_the_schema_of_sarif_bites(tmp_path):
     document = diagnostic_json.sarif(SOME, "0.1.0")
+    document["runs"][0]["results"][0]["level"] = "fatal"
+    del document["runs"][0]["tool"]
+    assert len(sarif_schema.problems(document, tmp_path)) == 2
+
+
+def test_sarif(golden, tmp_path):
+    document = diagnostic_json.sarif(SOME, "0.1.0")
+    assert sarif_schema.problems(document, tmp_path) == []
     golden("render/diagnostics.sarif", json.dumps(document, indent=2, sort_keys=True) + "\n")
     (run,) = document["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
