@@ -1,13 +1,15 @@
 """Orphans: resources that the ledger knows and no task declares any more ([S-prune], [S-moved]).
 
-What g8r created is destroyed, what it adopted is forgotten, unless `on_remove` says otherwise. What another task now provides is
+What g8r created is destroyed, what it adopted is forgotten, unless `on_remove` says otherwise. A service is only ever adopted, but one whose
+unit goes with this plan is stopped and disabled first: nobody could do that afterwards. What another task now provides is
 handed over; the first claim of a resource says what it is, so that a directory where a user's home was is no heir of the user. A
 source that is empty, or a selector that stopped matching, never means "destroy all".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,9 @@ from g8r.catalog import CatalogTask
 from g8r.diagnostics import Diagnostic, error, warning
 from g8r.plan import Reason, Wish
 from g8r.state import Resource, ResourceKey, State
+
+
+_UNIT: Final = "unit:"
 
 
 class Orphan(msgspec.Struct, frozen=True):
@@ -66,6 +71,8 @@ def prune(tasks: Mapping[Address, CatalogTask], state: State, scope: Scope) -> P
         if orphan.heir is not None and not scope.covers(orphan.heir):
             continue
         orphans.append(orphan)
+    orphans = _with_their_units(orphans)
+    for orphan in orphans:
         diagnostics += _objections(orphan, scope)
     if live == {} and left and not scope.destroy and not scope.allow_empty:
         diagnostics = [_empty(len(left))]
@@ -108,6 +115,30 @@ def _orphan(resource: Resource, successors: Mapping[Address, Address], scope: Sc
     if scope.destroy:
         return Orphan(resource, wish, Reason("requested", "destroy"))
     return Orphan(resource, wish, Reason("removed", "no task declares it"))
+
+
+def _with_their_units(orphans: Sequence[Orphan]) -> list[Orphan]:
+    """The orphans; one that would be forgotten though the unit it is about is destroyed, is destroyed, too."""
+    going = {
+        (orphan.resource.key.host, claim)
+        for orphan in orphans
+        if orphan.wish == "destroy"
+        for claim in orphan.resource.claims.provides
+        if claim.startswith(_UNIT)
+    }
+    return [
+        msgspec.structs.replace(orphan, wish="destroy", reason=Reason(orphan.reason.code, f"{orphan.reason.text}, and its unit goes"))
+        if _loses_its_unit(orphan, going)
+        else orphan
+        for orphan in orphans
+    ]
+
+
+def _loses_its_unit(orphan: Orphan, going: Container[tuple[str, str]]) -> bool:
+    resource = orphan.resource
+    if orphan.wish != "forget" or orphan.heir is not None or resource.lifecycle.on_remove is not None:
+        return False
+    return any((resource.key.host, claim) in going for claim in resource.claims.requires)
 
 
 def _objections(orphan: Orphan, scope: Scope) -> list[Diagnostic]:

@@ -1,8 +1,8 @@
 """The kind `service`: a systemd unit, running or not, enabled or not, masked or not. What is left out is left as it is.
 
 g8r never creates a unit here: the package, or a file in /etc/systemd/system, does. So a service is adopted, and forgetting its task
-leaves it as it was last set; with `on_remove = 'destroy` it is stopped and disabled. systemd is told to read changed unit files
-whenever it has not (NeedDaemonReload), before anything is started.
+leaves it as it was last set; with `on_remove = 'destroy`, or where its unit file is removed by the same plan, it is stopped and disabled.
+systemd is told to read changed unit files whenever it has not (NeedDaemonReload), before anything is started.
 
 A start that systemd calls done is looked at again: a unit that fails right after is a failed step, with its last journal lines.
 """

@@ -57,6 +57,7 @@ class FakeLoaded:
         self.config_digest = digest(canonical(document))
         self.diagnostics = decoded.diagnostics
         self.locator = Nowhere()
+        self.reach = None
 
     def located(self, found: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(found)

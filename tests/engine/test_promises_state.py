@@ -168,6 +168,39 @@ def test_S_prune_goes_in_reverse_order() -> None:
     assert order == ["file.in", "directory.e", "directory.d"]
 
 
+UNIT = "[Service]\nExecStart=/bin/sleep 1d\n\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def with_service(**lifecycle: str) -> dict[str, Any]:
+    unit = {"path": "/etc/systemd/system/tiny.service", "content": UNIT}
+    service = {"running": True, "enabled": True, "lifecycle": lifecycle}
+    return site({"file": {"unit": unit, "other": file("/etc/other")}, "service": {"tiny": service}})
+
+
+def test_S_prune_a_service_whose_unit_goes_is_stopped_first() -> None:
+    fleet = Fleet()
+    fleet.converge(with_service())
+    plan = fleet.plan(site({"file": {"other": file("/etc/other")}}))
+    assert list(shown(plan)) == ["service.tiny!tiny.service", "file.unit!/etc/systemd/system/tiny.service"]
+    service = step(plan, "service.tiny!tiny.service")
+    assert (service.after or {})["running"] is (service.after or {})["enabled"] is False
+    assert service.reason.text == "no task declares it, and its unit goes"
+    assert fleet.apply(plan).status == "done"
+    assert (fleet.text("/etc/systemd/system/tiny.service"), fleet.record("service.tiny")) == (None, None)
+    assert shown(fleet.plan(site({"file": {"other": file("/etc/other")}}))) == {}
+
+
+def test_S_prune_a_service_is_forgotten_where_its_unit_stays_or_its_task_says_so() -> None:
+    fleet = Fleet()
+    fleet.converge(with_service())
+    kept = with_service()
+    del kept["tasks"]["service"]
+    assert shown(fleet.plan(kept)) == {"service.tiny!tiny.service": "forget"}
+    fleet.converge(with_service(on_remove="forget"))
+    plan = fleet.plan(site({"file": {"other": file("/etc/other")}}))
+    assert shown(plan)["service.tiny!tiny.service"] == "forget"
+
+
 def test_S_prune_what_a_living_task_still_stands_on_goes_after_it() -> None:
     """The file moves out of the directory that is removed: first the new, then the old, then the directory."""
     fleet = Fleet()
