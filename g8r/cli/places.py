@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import msgspec
 from g8r.diagnostics import Diagnostic, DocumentPath, Span
 
 MOST = 20
-"""How many places of a Nickel stack are looked up: each takes an evaluation."""
+"""With more tasks than that the evaluator is asked for no place: each takes it an evaluation. What can be read is shown all the same."""
 
 if TYPE_CHECKING:
     from g8r.compiler.evaluate import Loaded
@@ -23,8 +25,13 @@ def here(span: Span | None) -> Span | None:
     """The span with its file named from the current folder, where it is below that."""
     if span is None or not span.file.startswith("/"):
         return span
-    path, folder = Path(span.file), Path.cwd()
-    return msgspec.structs.replace(span, file=str(path.relative_to(folder))) if path.is_relative_to(folder) else span
+    return msgspec.structs.replace(span, file=_from(os.getcwd(), span.file))  # noqa: PTH109 a text, as the key of what is cached
+
+
+@cache
+def _from(folder: str, file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else file
 
 
 def told(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -47,8 +54,6 @@ def placed(planned: Planned, loaded: Loaded) -> Plan:
 
 
 def located(loaded: Loaded, paths: Sequence[DocumentPath]) -> Mapping[DocumentPath, Span]:
-    """The places of what stands at these paths; of none where they are too many to look up one by one."""
-    if loaded.locator.costly and len(paths) > MOST:
-        return {}
-    found = {path: here(span) for path, span in loaded.locator.locate(paths, most=None).items()}
-    return {path: span for path, span in found.items() if span is not None}
+    """The places of what stands at these paths. Where there are many, only those for which the evaluator need not be asked."""
+    found = loaded.locator.locate(paths, most=None if len(paths) <= MOST else 0)
+    return {path: span for path, span in ((path, here(span)) for path, span in found.items()) if span is not None}

@@ -123,6 +123,7 @@ class Session:
         )
         if whole and self._pending.working:
             _import_what_a_plan_needs()
+            self._pending.read_places()
         loaded = self._pending.finish()
         if errors(loaded.diagnostics) and whole:
             raise RejectedError(loaded.located(self.compile(loaded, {}).diagnostics))

@@ -89,8 +89,8 @@ class Loaded:
             raise RejectedError(self.located(self.diagnostics))
 
     def located(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-        """With their lines, and in order of them; where each takes an evaluation, the first ones have theirs."""
-        return tuple(_in_order(with_spans(found, self.locator, self._places if self.locator.costly else None)))
+        """With their lines, and in order of them; of those that take an evaluation each, the first ones have theirs."""
+        return tuple(_in_order(with_spans(found, self.locator, self._places)))
 
     def close(self) -> None:
         """End the child. A locator that is asked after that starts another."""
@@ -184,6 +184,11 @@ class Pending:
             except RejectedError as rejected:
                 self._rejected = rejected
         return self._work
+
+    def read_places(self) -> None:
+        """Read from the text where things stand in it, while the child works."""
+        if self._work is not None:
+            self._work.read_places()
 
     def finish(self) -> Loaded:
         """The stack, with its mistakes. Raises RejectedError where it cannot be evaluated, and where what it gives is no stack."""

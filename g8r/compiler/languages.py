@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from g8r.compiler.session import Kept, Session
 from g8r.compiler.source import Language
 from g8r.diagnostics import Diagnostic, RejectedError, reject
 from g8r.value import Value
+
+if TYPE_CHECKING:
+    from g8r.compiler.nickel_scan import NickelPositions
 
 _UNDECLARED: Final = "g8r-undeclared"
 
@@ -56,6 +60,8 @@ class NickelStack:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
             return _decoded(self._kept.content)
+        from g8r.compiler import nickel_scan  # noqa: F401, PLC0415 `locator` needs it: while the child works
+
         answer = self._answer or self._session.evaluator().result()
         if not isinstance(answer, Evaluated):
             self._failure = answer
@@ -86,7 +92,17 @@ class NickelStack:
     def locator(self, document: Value) -> Locator:
         prelude = f"{self._prelude}\nlet stack = {self._stack} in"
         file = str(self._session.source.path)
-        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides)
+        return NickelLocator(self._session.evaluator, prelude, file, self._session.hidden, document, self._overrides, self._positions)
+
+    def read_places(self) -> None:
+        """Read from the text what will be asked of `locator`, or of most stacks will: some 0.03 s for 2,000 tasks."""
+        self._positions.read()
+
+    @cached_property
+    def _positions(self) -> NickelPositions:
+        from g8r.compiler.nickel_scan import NickelPositions  # noqa: PLC0415 see `accepted`
+
+        return NickelPositions(self._session.source.path, self._session.import_paths, self._session.contracts, self._session.reach.holds)
 
     def _checked(self, expression: str) -> str:
         """The expression, or the names of the overrides that the stack does not declare."""
@@ -152,6 +168,9 @@ class PlainStack:
     def contract_report(self) -> tuple[Diagnostic, ...]:
         assert self._failure is not None  # noqa: S101 the contract has refused
         return self._session.failed(self._failure)
+
+    def read_places(self) -> None:
+        """They are known once the source is read."""
 
     def locator(self, document: Value) -> Locator:  # noqa: ARG002 the same for both languages
         _, positions = self._read()

@@ -1,8 +1,8 @@
 """From document paths to lines: where in the user's files a value was written.
 
-For plain data the loader knows. For Nickel the evaluator is asked with an expression that fails at exactly that value, and its
-report shows the place. Two probes, both lazy: only what is on the way to the value is evaluated. (Reading the source is left:
-15 ms for a small one, 0.08 s for 2,000 tasks, 0.4 s for 10,000.)
+For plain data the loader knows. For Nickel, `nickel_scan` reads the places of literals from the text. For the others the evaluator is
+asked with an expression that fails at exactly that value, and its report shows the place. Two probes, both lazy: only what is on the
+way to the value is evaluated. (Reading the source is left: 15 ms for a small one, 0.08 s for 2,000 tasks, 0.4 s for 10,000.)
 
 - `(PARENT | { "key" | FailAlways, .. })."key"`: the report shows the field's own expression, `content = vars.env`.
 - `VALUE & 'marker`: a merge that fails shows where the value itself was made. This one works for elements of arrays, and for
@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -31,36 +31,44 @@ from g8r.compiler.positions import Positions
 from g8r.diagnostics import Diagnostic, DocumentPath, Related, Span
 from g8r.value import Value
 
+if TYPE_CHECKING:
+    from g8r.compiler.nickel_scan import NickelPositions
+
 MOST: Final = 20
-"""How many places are looked up for one command, where nobody asks for more: each may take an evaluation."""
+"""How many places the evaluator is asked for by one command, where nobody asks for more."""
 _MARKER: Final = "g8r-looks-for-this"
 _CHILDREN: Final = 3
 _AT_KEY: Final = frozenset({"unknown-key", "unknown-param", "unknown-kind", "invalid-name"})
 """Diagnostics about the name of a thing, and not about what stands behind it."""
 
 
-class Locator(ABC):
-    """Finds places. What it has found it remembers. `costly`: each place takes an evaluation of the stack."""
+Wanted: TypeAlias = tuple[DocumentPath, bool]
+"""What is looked for: the value at a path, or its name."""
 
-    costly: ClassVar[bool] = True
+
+class Locator(ABC):
+    """Finds places. What it has found it remembers."""
 
     def __init__(self, overrides: Sequence[Override]) -> None:
         self._overrides = overrides
-        self._found: dict[tuple[DocumentPath, bool], Span | None] = {}
+        self._found: dict[Wanted, Span | None] = {}
         self._ahead: threading.Thread | None = None
         self._enough = threading.Event()
 
     def begin(self, paths: Iterable[DocumentPath]) -> None:
-        """Look these up while the caller does other work; `locate` waits for that and then knows them. `end` it before the child."""
-        if self.costly:
-            self._ahead = threading.Thread(target=self._look_ahead, args=(tuple(paths),), name="places", daemon=True)
+        """Look these up while the caller does other work, if it takes evaluations; `locate` waits for that and then knows them.
+        `end` it before the child.
+        """
+        asked = [(path, False) for path in paths if not self._is_known((path, False))]
+        if asked:
+            self._ahead = threading.Thread(target=self._look_ahead, args=(asked,), name="places", daemon=True)
             self._ahead.start()
 
-    def _look_ahead(self, paths: tuple[DocumentPath, ...]) -> None:
-        for path in paths:
+    def _look_ahead(self, asked: Sequence[Wanted]) -> None:
+        for path, keys in asked:
             if self._enough.is_set():
                 return
-            self._remembered(path, keys=False)
+            self._found[path, keys] = self._asked(path, keys=keys)
 
     def end(self) -> None:
         """Look nothing more up ahead; what is under way is waited for. What was not reached is looked up when it is asked for."""
@@ -73,44 +81,69 @@ class Locator(ABC):
             self._ahead = None
 
     def locate(self, paths: Iterable[DocumentPath], most: int | None = MOST, *, keys: bool = False) -> dict[DocumentPath, Span]:
-        """The place of each path that has one; of at most so many paths, the first. For a path that is not there, the nearest place
-        around it. keys: the places of the names, not of what stands behind them.
+        """The place of each path that has one. Of those that take an evaluation each at most so many are looked up, the first.
+        For a path that is not there, the nearest place around it. keys: the places of the names, not of what stands behind them.
         """
-        self._joined()
-        wanted = list(dict.fromkeys(paths))[:most]
-        spans = {path: self._remembered(path, keys=keys) for path in wanted}
-        return {path: span for path, span in spans.items() if span is not None}
+        return {path: span for (path, _), span in self.places(((path, keys) for path in paths), most).items()}
 
-    def _remembered(self, path: DocumentPath, *, keys: bool) -> Span | None:
-        if (path, keys) not in self._found:
-            origin = override.span_at(self._overrides, path)
-            self._found[path, keys] = origin or self._find(path, keys=keys)
-        return self._found[path, keys]
+    def places(self, wanted: Iterable[Wanted], most: int | None = MOST) -> dict[Wanted, Span]:
+        """As `locate`, of values and of names."""
+        self._joined()
+        asked = 0
+        spans: dict[Wanted, Span] = {}
+        for path, keys in dict.fromkeys(wanted):
+            if not self._is_known((path, keys)):
+                if most is not None and asked >= most:
+                    continue
+                asked += 1
+                self._found[path, keys] = self._asked(path, keys=keys)
+            span = self._found[path, keys]
+            if span is not None:
+                spans[path, keys] = span
+        return spans
+
+    def _is_known(self, wanted: Wanted) -> bool:
+        """Whether it takes no evaluation to find a place; it is found then."""
+        if wanted not in self._found:
+            path, keys = wanted
+            span = override.span_at(self._overrides, path) or self._read(path, keys=keys)
+            if span is None:
+                return False
+            self._found[wanted] = span
+        return True
 
     @abstractmethod
-    def _find(self, path: DocumentPath, *, keys: bool) -> Span | None: ...
+    def _read(self, path: DocumentPath, *, keys: bool) -> Span | None:
+        """The place, where it can be known without an evaluation."""
+
+    @abstractmethod
+    def _asked(self, path: DocumentPath, *, keys: bool) -> Span | None:
+        """The place, by evaluations."""
 
 
 class PlainLocator(Locator):
     """For YAML, JSON and TOML."""
-
-    costly = False
 
     def __init__(self, positions: Positions, file: str, overrides: Sequence[Override] = ()) -> None:
         super().__init__(overrides)
         self._positions = positions
         self._file = file
 
-    def _find(self, path: DocumentPath, *, keys: bool) -> Span | None:
+    def _read(self, path: DocumentPath, *, keys: bool) -> Span:
         for length in range(len(path), 0, -1):
             place = self._positions.find(path[:length])
             if place is not None:
                 return place.key if keys and place.key is not None and length == len(path) else place.value
         return Span(self._file, 1, 1)
 
+    def _asked(self, path: DocumentPath, *, keys: bool) -> Span:
+        return self._read(path, keys=keys)
+
 
 class NickelLocator(Locator):
-    """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to."""
+    """For Nickel. stack: the beginning of an expression, that calls the stack `stack`. document: what it evaluated to.
+    positions: what can be read from its text, if that is a file's.
+    """
 
     def __init__(
         self,
@@ -120,6 +153,7 @@ class NickelLocator(Locator):
         hidden: Callable[[str], bool],
         document: Value,
         overrides: Sequence[Override] = (),
+        positions: NickelPositions | None = None,
     ) -> None:
         super().__init__(overrides)
         self._evaluator = evaluator
@@ -127,28 +161,49 @@ class NickelLocator(Locator):
         self._file = file
         self._hidden = hidden
         self._document = document
+        self._positions = positions
 
-    def _find(self, path: DocumentPath, *, keys: bool) -> Span | None:
+    def _read(self, path: DocumentPath, *, keys: bool) -> Span | None:
+        there = _existing(self._document, path)
+        span = self._written(there) if there else Span(self._file, 1, 1)
+        return self._key(path, span) if keys and span is not None and there and len(there) == len(path) else span
+
+    def _written(self, path: DocumentPath, depth: int = 0) -> Span | None:
+        """The place of a value as it can be read: just what `_place` finds, or None."""
+        if self._overrides and any(_overlap(("vars", *each.path), path) for each in self._overrides):
+            return None
+        place = None if self._positions is None else self._positions.find(path)
+        if self._positions is None or place is not None:
+            return None if place is None else place.value
+        children = _children(_value_at(self._document, path)) if depth < _CHILDREN and self._positions.merged(path) else []
+        return self._written((*path, children[0]), depth + 1) if children else None
+
+    def _key(self, path: DocumentPath, span: Span) -> Span:
+        place = None if self._positions is None else self._positions.find(path)
+        return place.key if place is not None and place.key is not None else _key_before(span, path[-1])
+
+    def _asked(self, path: DocumentPath, *, keys: bool) -> Span:
         there = _existing(self._document, path)
         for length in range(len(there), 0, -1):
             span = self._place(there[:length])
             if span is not None:
-                return _key_before(span, there[-1]) if keys and length == len(path) else span
+                return self._key(path, span) if keys and length == len(path) else span
         return Span(self._file, 1, 1)
 
     def _place(self, path: DocumentPath, depth: int = 0) -> Span | None:
         """The place of a value, or of its first child that has one."""
-        probes = [_merge_probe(path)] if isinstance(path[-1], int) else [_contract_probe(path), _merge_probe(path)]
-        for probe in probes:
-            span = self._ask(probe)
-            if span is not None:
-                return span
-        if depth < _CHILDREN:
+        span = self._written(path, depth) or self._probed(path)
+        if span is None and depth < _CHILDREN:
             for child in _children(_value_at(self._document, path))[:_CHILDREN]:
                 span = self._place((*path, child), depth + 1)
                 if span is not None:
-                    return span
-        return None
+                    break
+        return span
+
+    def _probed(self, path: DocumentPath) -> Span | None:
+        """The place of exactly this value, as the evaluator reports it."""
+        probes = [_merge_probe(path)] if isinstance(path[-1], int) else [_contract_probe(path), _merge_probe(path)]
+        return next((span for span in map(self._ask, probes) if span is not None), None)
 
     def _ask(self, probe: str) -> Span | None:
         answer = self._evaluator().evaluate(f"{self._stack}\n{probe}")
@@ -163,20 +218,17 @@ class NickelLocator(Locator):
 
 
 def with_spans(diagnostics: Sequence[Diagnostic], locator: Locator, most: int | None = MOST) -> tuple[Diagnostic, ...]:
-    """The diagnostics with the places of what they speak of: of the first so many, since a place may take an evaluation."""
-    spans: dict[tuple[DocumentPath, bool], Span] = {}
-    wanted: list[tuple[DocumentPath, bool]] = []
+    """The diagnostics with the places of what they speak of. Of those that take an evaluation each, the first so many are found."""
+    wanted: list[Wanted] = []
     for diagnostic in diagnostics:
         if diagnostic.path is not None and diagnostic.span is None:
             wanted.append((diagnostic.path, _at_key(diagnostic)))
         wanted += [(related.path, False) for related in diagnostic.related if related.path is not None and related.span is None]
-    for path, keys in list(dict.fromkeys(wanted))[:most]:
-        for found in locator.locate([path], None, keys=keys).values():
-            spans[path, keys] = found
+    spans = locator.places(wanted, most)
     return tuple(_with_span(diagnostic, spans) for diagnostic in diagnostics)
 
 
-def _with_span(diagnostic: Diagnostic, spans: dict[tuple[DocumentPath, bool], Span]) -> Diagnostic:
+def _with_span(diagnostic: Diagnostic, spans: Mapping[Wanted, Span]) -> Diagnostic:
     span = diagnostic.span
     if span is None and diagnostic.path is not None:
         span = spans.get((diagnostic.path, _at_key(diagnostic)))
@@ -184,7 +236,7 @@ def _with_span(diagnostic: Diagnostic, spans: dict[tuple[DocumentPath, bool], Sp
     return msgspec.structs.replace(diagnostic, span=span, related=related)
 
 
-def _located(related: Related, spans: dict[tuple[DocumentPath, bool], Span]) -> Related:
+def _located(related: Related, spans: Mapping[Wanted, Span]) -> Related:
     if related.span is not None or related.path is None:
         return related
     return msgspec.structs.replace(related, span=spans.get((related.path, False)))
@@ -206,10 +258,20 @@ def _merge_probe(path: DocumentPath) -> str:
 
 def _existing(document: Value, path: DocumentPath) -> DocumentPath:
     """As much of a path as there is in the document."""
-    for length in range(len(path)):
-        if path[length] not in _children(_value_at(document, path[:length])):
-            return path[:length]
+    for length, part in enumerate(path):
+        match document, part:
+            case dict(), str() if part in document:
+                document = document[part]
+            case list(), int() if 0 <= part < len(document):
+                document = document[part]
+            case _:
+                return path[:length]
     return path
+
+
+def _overlap(one: DocumentPath, other: DocumentPath) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
 
 
 def _value_at(document: Value, path: DocumentPath) -> Value:

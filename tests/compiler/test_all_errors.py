@@ -338,22 +338,26 @@ def test_all_mistakes_and_no_more(case, name, write, tmp_path, embedded):
         compiled = compile_stack(loaded.stack, {}, folder_reader(tmp_path), mistakes=loaded.diagnostics)
         assert told(compiled) == sorted(expected)
         assert compiled.graph.tasks == {}
-        if not loaded.locator.costly:
-            located = loaded.located(compiled.diagnostics)
-            assert all(diagnostic.span for diagnostic in located)
-            assert list(located) == sorted(located, key=lambda diagnostic: diagnostic.span)
+        located = loaded.located(compiled.diagnostics)
+        assert all(diagnostic.span for diagnostic in located)
+        assert list(located) == sorted(located, key=lambda diagnostic: diagnostic.span)
 
 
-def test_the_first_places_of_many_in_nickel_and_all_in_yaml(tmp_path, embedded):
+def test_all_places_that_can_be_read_and_the_first_of_those_that_must_be_asked_for(tmp_path, embedded):
     tasks = {"file": {f"f{n:02}": {**A, "mode": 1} for n in range(15)}, "service": {f"s{n:02}": {"needs": ["file.no"]} for n in range(15)}}
     found = {}
-    for name, write in (("main.ncl", _Text.nickel), ("main.yaml", _Text.yaml)):
+    merged = "merged.ncl", lambda document: f"{_Text.nickel(document)} & {{}}"
+    for name, write in (("main.ncl", _Text.nickel), ("main.yaml", _Text.yaml), merged):
         (tmp_path / name).write_text(write({"name": "s", "tasks": tasks}))
         with evaluate.start(tmp_path / name) as pending:
             loaded = pending.finish()
             compiled = compile_stack(loaded.stack, {}, folder_reader(tmp_path), mistakes=loaded.diagnostics)
             found[name] = [Path(one.span.file).name if one.span else None for one in loaded.located(compiled.diagnostics)]
-    assert found == {"main.ncl": ["main.ncl"] * 20 + [None] * 10, "main.yaml": ["main.yaml"] * 30}
+    assert found == {
+        "main.ncl": ["main.ncl"] * 30,
+        "main.yaml": ["main.yaml"] * 30,
+        "merged.ncl": ["merged.ncl"] * 20 + [None] * 10,
+    }
 
 
 def test_what_may_be_sensitive_is_not_shown():

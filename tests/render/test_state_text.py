@@ -46,9 +46,9 @@ def test_show_masks(golden):
 
 def test_history():
     first = Run("r1", "p1", "done", "ann", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z", 1, {"changed": 3})
-    second = Run("r2", "p2", "failed", "bob", "2026-01-02T00:00:00Z", None, 2, {"changed": 1, "failed": 1, "stale": 0})
-    lines = state_text.history([first, second]).splitlines()
-    assert [line.split()[0] for line in lines] == ["RUN", "r2", "r1"]
+    second = Run("a2", "p2", "failed", "bob", "2026-01-01T00:00:00Z", None, 2, {"changed": 1, "failed": 1, "stale": 0})
+    lines = state_text.history([second, first]).splitlines()
+    assert [line.split()[0] for line in lines] == ["RUN", "a2", "r1"]
     assert lines[1].endswith("1 changed, 1 failed")
     assert state_text.history([]) == "There have been no runs.\n"
 
