@@ -8,5 +8,6 @@ thousands of them is many times slower. The slow ones do fewer tasks, and the ta
 them. A peer that cannot be had is listed as missing, with the reason.
 
 Each peer lives in a venv of its own in `${G8R_CACHE:-~/.cache/g8r}/peers`, at the version in `peers.py`. Settings are those that favour the
-peer where there is a choice, and stand beside it there. Absolute times belong to the machine; only ratios mean anything elsewhere.
+peer where there is a choice, and stand beside it there. `g8r validate` is timed by itself: see validate.py. Absolute times belong to the
+machine; only ratios mean anything elsewhere.
 """

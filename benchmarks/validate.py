@@ -34,7 +34,7 @@ def figures(command: str, scratch: Path, rounds: int) -> list[Figure]:
         folder.mkdir()
     for folder in (clean, warm):
         (folder / "main.ncl").write_text(work.g8r_mixed(CLEAN), "utf-8")
-    (warm / ".g8r").mkdir()  # where there is a state, the cache is kept in it
+    (warm / ".g8r").mkdir()  # where there is a state, evaluations are kept
     for name, text in work.g8r_mistakes(FILES, MISTAKES).items():
         (wrong / name).write_text(text, "utf-8")
     mistakes = f"{MISTAKES} mistakes over {FILES} files"

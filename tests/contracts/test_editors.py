@@ -19,6 +19,7 @@ from speaking import Client
 
 from g8r import modules
 from g8r.compiler import json_schema
+from g8r.compiler.decode import StackShape
 from g8r.stack import META_ARGUMENTS
 
 NLS = shutil.which(os.environ.get("G8R_TEST_NLS") or "nls")
@@ -103,7 +104,7 @@ def test_the_language_server_completes_the_params_of_a_task(tmp_path, text):
 @needs_nls
 def test_the_language_server_completes_kinds_and_the_top(tmp_path):
     assert set(completed(tmp_path, stack("  tasks.@"))) == set(modules.KINDS)
-    assert set(completed(tmp_path, stack("  t@"))) == {"name", "vars", "hosts", "groups", "outputs", "tasks"}
+    assert set(completed(tmp_path, stack("  t@"))) == set(StackShape.__struct_fields__)
 
 
 @needs_nls
