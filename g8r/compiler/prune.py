@@ -19,7 +19,6 @@ from g8r.diagnostics import Diagnostic, error, warning
 from g8r.plan import Reason, Wish
 from g8r.state import Resource, ResourceKey, State
 
-
 _UNIT: Final = "unit:"
 
 
