@@ -1,8 +1,9 @@
 """Orphans: resources that the ledger knows and no task declares any more ([S-prune], [S-moved]).
 
 What g8r created is destroyed, what it adopted is forgotten, unless `on_remove` says otherwise. A service is only ever adopted, but one
-whose unit goes with this plan is stopped and disabled first: nobody could do that afterwards. What another task now provides is handed over; the first claim of a resource says what it is, so that a directory where a user's home was is no heir of the user. A
-source that is empty, or a selector that stopped matching, never means "destroy all".
+whose unit goes with this plan is stopped and disabled first: nobody could do that afterwards. What another task now provides is handed
+over; the first claim of a resource says what it is, so that a directory where a user's home was is no heir of the user. A source that is
+empty, or a selector that stopped matching, never means "destroy all".
 """
 
 from __future__ import annotations
