@@ -17,6 +17,7 @@ import stat
 import struct
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 import zmq
@@ -35,6 +36,7 @@ class Connection(msgspec.Struct, frozen=True):
 
     number: int
     descriptor: int
+    port: int
     since: float
 
 
@@ -60,13 +62,13 @@ class Connections:
     def settle(self, now: float) -> list[Connection]:
         """Takes in what has happened since; the connections that have ended."""
         ended: list[Connection] = []
-        for event, descriptor in monitoring.events(self._monitor):
+        for event, descriptor, local in monitoring.events(self._monitor):
             gone = self._open.pop(descriptor, None)
             if gone is not None:
                 ended.append(gone)
             if event == zmq.EVENT_ACCEPTED:
                 self._accepted += 1
-                self._open[descriptor] = Connection(self._accepted, descriptor, now)
+                self._open[descriptor] = Connection(self._accepted, descriptor, port_of(local), now)
         return ended
 
     def at(self, descriptor: int) -> Connection | None:
@@ -81,6 +83,14 @@ class Connections:
         if duplicate is not None:
             with duplicate:
                 _shut(duplicate)
+
+    def end(self, port: int) -> list[Connection]:
+        """Ends all that came in by that port, which libzmq does when it unbinds, without telling the monitor; those that were there."""
+        ended = [connection for connection in self._open.values() if connection.port == port]
+        for connection in ended:
+            self.cut(connection)
+            del self._open[connection.descriptor]
+        return ended
 
     def received(self, connection: Connection) -> int:
         """Bytes that the kernel has taken from the peer so far, 0 where that is not known."""
@@ -113,6 +123,11 @@ class Connections:
             return duplicate
         duplicate.close()
         return None
+
+
+def port_of(endpoint: str) -> int:
+    """The port in `tcp://host:port`, 0 where there is none."""
+    return urlsplit(endpoint).port or 0
 
 
 def _shut(connected: socket.socket) -> None:

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 import msgspec
 import zmq
 
 from g8r.executor.zeromq.authenticator import Authenticator
-from g8r.executor.zeromq.connections import Connection, Connections
+from g8r.executor.zeromq.connections import Connection, Connections, port_of
 from g8r.executor.zeromq.factory import ServerOptions, SocketFactory
 from g8r.executor.zeromq.gauge import Gauge
 from g8r.executor.zeromq.keys import KeyPair, PublicKey
@@ -115,12 +114,16 @@ class Listener:
         self._guard()
         bound = self._factory.bind(self._router, endpoint, own, self._options)
         self._endpoints.append(bound)
-        self._connections.serve(urlsplit(known).port or 0 for known in self._endpoints)
+        self._connections.serve(map(port_of, self._endpoints))
         return bound
 
     def shut(self, endpoint: str) -> None:
-        """No new connections there; those that came in by it stay."""
+        """Listens there no longer. Who came in by it is cut too, and has to dial another: say so to them in time."""
         self._router.unbind(endpoint)
+        self._endpoints.remove(endpoint)
+        self._settle()
+        self._end(self._connections.end(port_of(endpoint)))
+        self._connections.serve(map(port_of, self._endpoints))
 
     @property
     def present(self) -> tuple[AgentId, ...]:
@@ -267,7 +270,10 @@ class Listener:
             self._connections.cut(known.connection)
 
     def _settle(self) -> None:
-        for connection in self._connections.settle(self._clock()):
+        self._end(self._connections.settle(self._clock()))
+
+    def _end(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
             for route in self._routes_at.pop(connection.number, ()):
                 known = self._routes.pop(route, None)
                 if known is not None:

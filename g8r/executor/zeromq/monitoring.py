@@ -13,12 +13,12 @@ from g8r.executor.zeromq.factory import Socket
 _EVENT: Final = struct.Struct("=hi")
 
 
-def events(monitor: Socket) -> Iterator[tuple[int, int]]:
-    """Those that wait, oldest first, each with its value: mostly the file descriptor."""
+def events(monitor: Socket) -> Iterator[tuple[int, int, str]]:
+    """Those that wait, oldest first, each with its value (mostly the file descriptor) and our end's address, `tcp://10.0.0.1:4505`."""
     while True:
         try:
             frames = monitor.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return
         event, told = _EVENT.unpack(frames[0])
-        yield event, told
+        yield event, told, frames[1].decode("ascii", errors="replace")
