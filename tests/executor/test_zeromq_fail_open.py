@@ -1,7 +1,8 @@
 """libzmq's fail-open table: each way in is first shown to be open with a socket that is weak on purpose, then shut with the factory's."""
 
+import contextlib
 import threading
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import zmq
@@ -29,16 +30,24 @@ class Denier:
         self.asked = 0
         self._socket = made.socket(zmq.ROUTER)
         self._socket.bind("inproc://zeromq.zap.01")
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._socket.close()
 
     def _serve(self) -> None:
-        try:
-            while True:
+        while not self._ending.is_set():
+            if self._socket.poll(20):
                 frames = self._socket.recv_multipart()
                 self.asked += 1
                 self._socket.send_multipart([*frames[:4], b"400", b"denied", b"", b""])
-        except zmq.ZMQError:
-            return
 
 
 def factory_router(factory: SocketFactory, server: keys.KeyPair) -> tuple[zmq.Socket[bytes], str]:
@@ -58,22 +67,19 @@ def test_without_a_handler_a_weak_socket_lets_an_unknown_key_in_and_ours_does_no
 
 def test_with_an_empty_domain_a_denying_handler_is_not_even_asked_and_ours_is():
     server = keys.make()
-    with context() as made:
-        denier = Denier(made)
+    with context() as made, Denier(made) as denier:
         router, endpoint = weak_router(made, server, ZAP_ENFORCE_DOMAIN=1)
         assert gets_in(router, stranger(made, endpoint, server.public), LONG)
         assert denier.asked == 0
     with context() as made, SocketFactory() as factory:
-        authenticator = Authenticator(factory, Roster())
+        Authenticator(factory, Roster())
         router, endpoint = factory_router(factory, server)
         assert not gets_in(router, stranger(made, endpoint, server.public), SHORT)
-        authenticator.close()
 
 
 def test_without_curve_a_weak_socket_lets_anybody_in_and_ours_does_not():
     server = keys.make()
-    with context() as made:
-        denier = Denier(made)
+    with context() as made, Denier(made) as denier:
         router, endpoint = weak_router(made, server, CURVE_SERVER=0)
         assert gets_in(router, stranger(made, endpoint, None), LONG)
         assert denier.asked == 0
@@ -86,8 +92,7 @@ def test_without_curve_a_weak_socket_lets_anybody_in_and_ours_does_not():
 @pytest.mark.parametrize("handler", [True, False])
 def test_with_curve_a_domain_and_enforcing_an_unknown_key_is_refused(handler):
     server = keys.make()
-    with context() as made:
-        denier = Denier(made) if handler else None
+    with context() as made, Denier(made) if handler else contextlib.nullcontext() as denier:
         router, endpoint = weak_router(made, server, ZAP_DOMAIN=b"g8r-work", ZAP_ENFORCE_DOMAIN=1)
         assert not gets_in(router, stranger(made, endpoint, server.public), SHORT)
         assert denier is None or denier.asked > 0

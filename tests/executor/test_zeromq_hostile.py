@@ -14,7 +14,7 @@ from zmq.utils import z85
 
 from g8r.executor.zeromq import authenticator, gauge, keys, listener, zap
 from g8r.executor.zeromq.dialer import Link
-from g8r.executor.zeromq.listener import Arrival, AuthenticatorDiedError, Departure, Sending
+from g8r.executor.zeromq.listener import Arrival, AuthenticatorDiedError, Departure, Offence, Offended, Sending
 from g8r.executor.zeromq.roster import AgentId, Roster
 
 WEB1 = AgentId("web1")
@@ -68,7 +68,7 @@ def test_another_key_cannot_take_an_agents_place_by_its_routing_id():
         thief.send(b"hello")
         same = stranger(made, ours.endpoint, ours.server.public, ours.keys["web2"], ROUTING_ID=b"web1")
         same.send(b"hello")
-        assert ours.quiet(0.4) == []
+        assert set(ours.quiet(0.4)) == {Offended(AgentId("web2"), Offence.OWN_ROUTE)}
         assert ours.listener.present == ("web1",)
         assert ours.listener.send(WEB1, b"secret order") is Sending.SENT
         wait(lambda: dialer.receive(10) == [b"secret order"])
@@ -308,7 +308,7 @@ def test_a_message_of_more_than_one_frame_is_not_heard_and_ends_the_connection(f
         dealer.send_multipart([b"hello"])
         assert ours.listener.welcome(ours.arrival(b"hello").peer)
         dealer.send_multipart(frames)
-        ours.departure("web1")
+        assert ours.until(lambda heard: not isinstance(heard, Arrival)) == [Offended(WEB1, Offence.SEVERAL_FRAMES), Departure(WEB1)]
         say(good, b"unhurt")
         assert ours.arrival(b"unhurt").welcome
 
@@ -349,8 +349,9 @@ def test_endless_frames_of_one_message_are_cut_before_they_fill_the_memory(tmp_p
         with child(ENDLESS, ours.endpoint, ours.server.public, str(tmp_path / "agent.key"), str(16 * FLOOD)):
             assert ours.listener.welcome(ours.arrival(b"hello").peer)
             before = gauge.resident()
-            ours.departure("web1")
+            assert ours.until(lambda heard: isinstance(heard, Offended)) == [Offended(WEB1, Offence.FLOOD)]
             assert gauge.resident() - before < FLOOD * MIB
+            ours.departure("web1")
             say(good, b"unhurt")
             assert ours.arrival(b"unhurt").welcome
 

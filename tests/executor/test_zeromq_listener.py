@@ -257,6 +257,6 @@ def test_a_factory_has_one_authenticator():
     import zmq
 
     with site("web1") as ours, pytest.raises(zmq.ZMQError, match="in use"):
-        ours.near.authority()
+        ours.near.authority(lambda: None)
     with SocketFactory() as factory:
-        factory.authority()
+        factory.authority(lambda: None)

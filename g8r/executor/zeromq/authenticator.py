@@ -25,7 +25,7 @@ class Authenticator:
 
     def __init__(self, factory: SocketFactory, roster: Roster) -> None:
         self.roster = roster
-        self._socket = factory.authority()
+        self._socket = factory.authority(self.close)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="g8r-zap", daemon=True)
         self._thread.start()

@@ -7,6 +7,7 @@ libzmq fails open where one is forgotten (see the package). Options that libzmq 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -59,6 +60,7 @@ class SocketFactory:
         self._context: zmq.Context[Socket] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
         self._names = itertools.count()
+        self._endings: list[Callable[[], None]] = []
 
     def router(self, options: ServerOptions) -> Socket:
         """A controller's socket, not bound yet."""
@@ -89,14 +91,19 @@ class SocketFactory:
         pair.connect(name)
         return pair
 
-    def authority(self) -> Socket:
-        """Where libzmq asks about every handshake of this context."""
+    def authority(self, ending: Callable[[], None]) -> Socket:
+        """Where libzmq asks about every handshake of this context. `close` calls `ending` first: a socket in use by another thread must
+        not be closed under it, libzmq aborts the process.
+        """
         socket = _prepared(self._context.socket(zmq.ROUTER), {zmq.LINGER: 0, zmq.ROUTER_MANDATORY: 0})
         socket.bind(_ZAP_ENDPOINT)
+        self._endings.append(ending)
         return socket
 
     def close(self) -> None:
         """Ends all its sockets, at once: what was not sent is lost, as delivery expects."""
+        for ending in self._endings:
+            ending()
         self._context.destroy(linger=0)
 
     def __enter__(self) -> Self:

@@ -1,8 +1,9 @@
 """The controller's end: one ROUTER, the peers that are there, and payloads in both directions.
 
 A peer is known by the User-Id that the authenticator gave its handshake, read anew on every frame; what it writes into payloads or
-chooses as routing id says nothing. The routing id is the server's (five bytes, the first 0, drawn by libzmq) and is never told to
-anyone: a peer that brings its own is cut, as it could take another's place, or make libzmq abort.
+chooses as routing id says nothing. The routing id is the server's: five bytes, the first 0, counted up by libzmq from a random start. It is
+never told to anyone, and a peer that brings its own is cut and reported (`Offended`): were it to guess the next one of libzmq's, libzmq
+4.3.5 would abort (measured: `socket_base.cpp:2113`).
 
 An agent's messages go to the connection that last said hello (`welcome`). Deciding what a hello is is the protocol's business.
 """
@@ -71,7 +72,22 @@ class Departure(msgspec.Struct, frozen=True):
     agent: AgentId
 
 
-Heard: TypeAlias = Arrival | Departure
+class Offence(enum.Enum):
+    """What only a client does that is not ours; one is enough to know the host as compromised."""
+
+    OWN_ROUTE = "it chose its own routing id"
+    SEVERAL_FRAMES = "it sent a message of several frames"
+    FLOOD = "it sent a message without end"
+
+
+class Offended(msgspec.Struct, frozen=True):
+    """The agent's connection has been cut for this. Revoking the agent is for others to decide."""
+
+    agent: AgentId
+    offence: Offence
+
+
+Heard: TypeAlias = Arrival | Departure | Offended
 
 
 class _Route(msgspec.Struct):
@@ -230,7 +246,10 @@ class Listener:
     def _heard(self, first: zmq.Frame, payload: bytes | None) -> Arrival | None:
         route, (descriptor, key) = first.bytes, _proved(first)
         agent = self._authenticator.roster.agent_of(key)
-        if key is None or agent is None or payload is None or len(route) != _ROUTE_BYTES or route[0] != 0:
+        offence = _offence(route, payload)
+        if agent is not None and offence is not None:
+            self._leaving.append(Offended(agent, offence))
+        if key is None or agent is None or payload is None or offence is not None:
             self._expel(route)
             self._cut_at(descriptor, route)
             return None
@@ -293,9 +312,14 @@ class Listener:
         welcome = {self._routes[route].connection.number for route in self._present.values()}
         swollen = self._gauge.grown()
         for connection in self._connections.all():
-            late = connection.number not in welcome and now - connection.since > _HELLO_WITHIN
-            if late or (swollen and self._unread(connection, now) > self._may_wait):
+            if connection.number not in welcome and now - connection.since > _HELLO_WITHIN:
                 self._connections.cut(connection)
+            elif swollen and self._unread(connection, now) > self._may_wait:
+                self._leaving += [Offended(agent, Offence.FLOOD) for agent in self._agents_at(connection)]
+                self._connections.cut(connection)
+
+    def _agents_at(self, connection: Connection) -> list[AgentId]:
+        return [self._routes[route].peer.agent for route in self._routes_at.get(connection.number, ()) if route in self._routes]
 
     def _unread(self, connection: Connection, now: float) -> float:
         """Bytes that the connection has sent and that no message has brought here: they are in memory, or were heartbeats."""
@@ -313,6 +337,12 @@ class Listener:
                 return Sending.GONE
             raise
         return Sending.SENT
+
+
+def _offence(route: bytes, payload: bytes | None) -> Offence | None:
+    if len(route) != _ROUTE_BYTES or route[0] != 0:
+        return Offence.OWN_ROUTE
+    return Offence.SEVERAL_FRAMES if payload is None else None
 
 
 def _proved(first: zmq.Frame) -> tuple[int, str | None]:
