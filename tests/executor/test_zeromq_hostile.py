@@ -5,6 +5,7 @@ import socket
 import time
 from typing import Any
 
+import forger
 import pytest
 import zmq
 from hypothesis import given, settings
@@ -94,6 +95,27 @@ def test_a_reconnecting_agent_is_not_locked_out_by_its_own_dead_connection():
         ours.join("web1")
 
 
+def test_a_peer_cannot_claim_anothers_user_id_or_descriptor_in_its_handshake():
+    """ZMTP lets a client name any property. Where no authenticator has named a User-Id, the client's stands on its frames."""
+    claims = {"User-Id": "victim", "__fd": "1"}
+    with context() as made:
+        server = keys.make()
+        router, endpoint = weak_router(made, server)
+        with forger.Forger(endpoint, server.public, keys.make(), claims) as forged:
+            forged.send(b"hello")
+            assert router.poll(5000)
+            assert router.recv(copy=False).get("User-Id") == "victim"
+    with site("web1", "web2") as ours:
+        claims["User-Id"] = ours.keys["web1"].public
+        with forger.Forger(ours.endpoint, ours.server.public, ours.keys["web2"], claims) as forged:
+            forged.send(b"hello")
+            peer = ours.arrival(b"hello").peer
+            assert (peer.agent, peer.key) == ("web2", ours.keys["web2"].public)
+            (connection,) = ours.listener._connections.all()
+            assert ours.listener._routes[peer.route].connection == connection
+            assert connection.descriptor > 2
+
+
 # Revocation.
 
 
@@ -159,25 +181,31 @@ def test_admitting_more_cuts_nobody():
         assert (dialer.link, dialer.sessions) == (Link.UP, 1)
 
 
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        right = socket.create_connection(server.getsockname())
+        return server.accept()[0], right
+
+
 def test_only_sockets_of_ours_are_ever_shut_down():
     """A descriptor that libzmq has closed may be anything by now."""
     with site("web1") as ours:
         dialer, _ = ours.join("web1")
         (connection,) = ours.listener._connections.all()
-        left, right = socket.socketpair()
         kept = os.dup(connection.descriptor)
         try:
-            os.dup2(left.fileno(), connection.descriptor)  # libzmq's I/O thread waits on; the number means another socket now
-            ours.listener._connections.cut(connection)
-            right.send(b"whole")
-            assert left.recv(5) == b"whole"
-            os.dup2(os.open(os.devnull, os.O_RDONLY), connection.descriptor)
-            ours.listener._connections.cut(connection)
+            for left, right in (socket.socketpair(), tcp_pair()):
+                with left, right:
+                    os.dup2(left.fileno(), connection.descriptor)  # libzmq's I/O thread waits on; the number means another socket now
+                    ours.listener._connections.cut(connection)
+                    right.send(b"whole")
+                    assert left.recv(5) == b"whole"
+            with open(os.devnull) as file:
+                os.dup2(file.fileno(), connection.descriptor)
+                ours.listener._connections.cut(connection)
         finally:
             os.dup2(kept, connection.descriptor)
             os.close(kept)
-            left.close()
-            right.close()
         assert dialer.link is Link.UP
 
 
@@ -356,7 +384,8 @@ def test_endless_frames_of_one_message_are_cut_before_they_fill_the_memory(tmp_p
             assert ours.arrival(b"unhurt").welcome
 
 
-def test_an_honest_peer_may_send_more_than_may_wait():
+def test_an_honest_peer_may_send_more_than_may_wait(monkeypatch):
+    monkeypatch.setattr(listener, "_SWEEP", 0.0)
     with site("web1") as ours:
         dialer, _ = ours.join("web1")
         ours.listener._gauge.grown = lambda: True
