@@ -5,7 +5,7 @@ import time
 
 import msgspec
 import pytest
-from wires import ANYWHERE, CLIENT, SERVER, child, say, site, wait
+from wires import ANYWHERE, CLIENT, HASTY, child, say, site, wait
 
 from g8r.executor.zeromq import keys
 from g8r.executor.zeromq.dialer import Dialer, Link
@@ -201,7 +201,7 @@ while True:
 @pytest.mark.parametrize("heartbeats", [True, False])
 def test_a_peer_that_is_dead_on_an_open_connection_is_noticed_by_heartbeats_alone(tmp_path, monkeypatch, heartbeats):
     """A stopped process keeps its TCP connection, as a host does whose cable was cut. Without heartbeats nothing is ever noticed."""
-    options = SERVER if heartbeats else msgspec.structs.replace(SERVER, heartbeat=0, silence=0)
+    options = HASTY if heartbeats else msgspec.structs.replace(HASTY, heartbeat=0, silence=0)
     monkeypatch.setenv("PYTHONPATH", ":".join((*[str(tmp_path)], *__import__("sys").path)))
     with site(options=options) as ours:
         pair = keys.generate(tmp_path / "agent.key")
