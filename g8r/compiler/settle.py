@@ -271,7 +271,8 @@ def _misfits(studied: Study, partial: dict[str, Partial], host: ExpandedHost) ->
 
 
 def _problems(studied: Study, built: Built, loaded: dict[str, Loaded]) -> Iterator[Diagnostic]:
-    problems: tuple[Problem, ...] = tuple(studied.module.validate(built.params, frozenset(studied.written.triggers)))
+    fired_by = frozenset(name for name, sources in studied.written.triggers.items() if sources)
+    problems: tuple[Problem, ...] = tuple(studied.module.validate(built.params, fired_by))
     for problem in problems:
         if problem.param in built.unknown:
             continue
