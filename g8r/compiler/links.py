@@ -105,7 +105,9 @@ def _link(name: TaskName, reason: EdgeReason, note: str, path: DocumentPath) -> 
 
 
 def _fires_itself(task: Task, argument: str, path: DocumentPath) -> Diagnostic:
-    detail = f"{argument} lists the tasks whose changes fire it, and {task} cannot wait for itself. Name the task that changes, or remove it."
+    detail = (
+        f"{argument} lists the tasks whose changes fire it, and {task} cannot wait for itself. Name the task that changes, or remove it."
+    )
     return error("fires-itself", f"{argument} of {task} names itself", detail, path)
 
 
