@@ -29,6 +29,8 @@ One word per idea:
     State        the ledger: what g8r manages, where, what it created, what it owes; lineage and serial
     Drift        recorded state against observed state
     Diagnostic   severity, summary, detail, span(s): a message to the user
+    Policy       what an organisation wants of every stack or plan; an Exemption is leave to break it, with a reason and a last day
+    Reach        the files that an evaluation may read
 """
 
 __version__ = "0.1.0"

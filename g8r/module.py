@@ -50,6 +50,7 @@ def param(
     known: bool = False,
     sensitive: bool = False,
     source: bool = False,
+    public: bool = False,
     example: Value = None,
     stand_in: Value | UnsetType = UNSET,
 ) -> Meta:
@@ -58,11 +59,12 @@ def param(
     doc: one or more sentences. known: identity, claims or a probe hang on it, so it may refer to vars, host and facts, but not to
     outputs or secrets. sensitive: masked everywhere, sealed in plans. source: names a file beside the stack. The compiler
     loads it: UTF-8 text of at most 256 KiB is put into the param `content` instead, and `source` is None; of anything else
-    `source` becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. example: for the reference page.
+    `source` becomes the blob's digest (`sha256:...`), and `host.fetch` gives the bytes. public: others on the host can read it, so
+    it may refer to no secret. example: for the reference page.
     stand_in: what the module is given while the value is unknown, where that is not the default: for a param whose being set
     means something (`content`).
     """
-    extra = {"known": known, "sensitive": sensitive, "source": source, "example": example}
+    extra = {"known": known, "sensitive": sensitive, "source": source, "public": public, "example": example}
     given = {name: value for name, value in extra.items() if value}
     return Meta(description=doc, extra=given if stand_in is UNSET else {**given, "stand_in": stand_in})
 

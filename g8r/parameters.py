@@ -28,6 +28,7 @@ class Field(msgspec.Struct, frozen=True):
     known: bool
     sensitive: bool
     source: bool
+    public: bool
     example: Value
     stand_in: Value | msgspec.UnsetType = msgspec.UNSET
 
@@ -109,6 +110,7 @@ def _field(found: msgspec.inspect.Field, annotation: Any) -> Field:  # noqa: ANN
         known=bool(extra.get("known")),
         sensitive=bool(extra.get("sensitive")),
         source=bool(extra.get("source")),
+        public=bool(extra.get("public")),
         example=extra.get("example"),
         stand_in=extra.get("stand_in", msgspec.UNSET),
     )

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 def here(span: Span | None) -> Span | None:
     """The span with its file named from the current folder, where it is below that."""
+    return _seen_from(os.getcwd(), span)  # noqa: PTH109 a text, as the key of what is cached
+
+
+def _seen_from(folder: str, span: Span | None) -> Span | None:
     if span is None or not span.file.startswith("/"):
         return span
-    return msgspec.structs.replace(span, file=_from(os.getcwd(), span.file))  # noqa: PTH109 a text, as the key of what is cached
+    return msgspec.structs.replace(span, file=_from(folder, span.file))
 
 
 @cache
@@ -56,4 +60,5 @@ def placed(planned: Planned, loaded: Loaded) -> Plan:
 def located(loaded: Loaded, paths: Sequence[DocumentPath]) -> Mapping[DocumentPath, Span]:
     """The places of what stands at these paths. Where there are many, only those for which the evaluator need not be asked."""
     found = loaded.locator.locate(paths, most=None if len(paths) <= MOST else 0)
-    return {path: span for path, span in ((path, here(span)) for path, span in found.items()) if span is not None}
+    folder = os.getcwd()  # noqa: PTH109 as above
+    return {path: span for path, span in ((path, _seen_from(folder, span)) for path, span in found.items()) if span is not None}

@@ -37,6 +37,8 @@ def written(task: Task, module: AnyModule, scope: Scope) -> tuple[Written, tuple
     for key, sources in sorted(task.meta.triggers.items()):
         argument = trigger_argument(module, key)
         named = _named(task, argument, sources, scope, diagnostics)
+        own = [path for name, path in named if name.host is None and f"{name.kind}.{name.name}" == str(task)]
+        diagnostics += [_fires_itself(task, argument, path) for path in own]
         triggers[argument] = tuple(dict.fromkeys(name for name, _ in named))
         links += [_link(name, "trigger", argument, path) for name, path in named]
     moved = _moved_from(task, scope, diagnostics)
@@ -100,6 +102,13 @@ def _still_there(task: Task, name: TaskName, scope: Scope) -> bool:
 
 def _link(name: TaskName, reason: EdgeReason, note: str, path: DocumentPath) -> Link:
     return Link(f"{name.kind}.{name.name}", name.host, reason, note, soft=reason == "trigger", path=path)
+
+
+def _fires_itself(task: Task, argument: str, path: DocumentPath) -> Diagnostic:
+    detail = (
+        f"{argument} lists the tasks whose changes fire it, and {task} cannot wait for itself. Name the task that changes, or remove it."
+    )
+    return error("fires-itself", f"{argument} of {task} names itself", detail, path)
 
 
 def _no_address(text: str, where: str, path: DocumentPath) -> Diagnostic:

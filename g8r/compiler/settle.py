@@ -145,6 +145,9 @@ def _check(mention: Mention, task: Task, field: Field | None, scope: Scope) -> I
         if field is not None and (field.known or field.source) and not references.is_known_now(reference, scope):
             detail = f"{field.name} says what {task} is, so it must be known before any host is touched: write it out, or use a var."
             yield error("must-be-known", f"{field.name} cannot hold {refs.text_of(reference)}", detail, path)
+        if field is not None and field.public and isinstance(reference, SecretReference):
+            detail = f"Every process on the host can read {field.name} of {task}. Pass the secret in stdin or env."
+            yield error("public-secret", f"{field.name} cannot hold {refs.text_of(reference)}", detail, path)
     wanted = fitting.inside(field.type, mention.at[1:]) if field else fitting.ANYTHING
     if not fitting.fits(given, wanted):
         what = f"{mention.text} is {fitting.word(given)}" if mention.whole else "a text with a reference in it is text"
@@ -268,7 +271,8 @@ def _misfits(studied: Study, partial: dict[str, Partial], host: ExpandedHost) ->
 
 
 def _problems(studied: Study, built: Built, loaded: dict[str, Loaded]) -> Iterator[Diagnostic]:
-    problems: tuple[Problem, ...] = tuple(studied.module.validate(built.params, frozenset(studied.written.triggers)))
+    fired_by = frozenset(name for name, sources in studied.written.triggers.items() if sources)
+    problems: tuple[Problem, ...] = tuple(studied.module.validate(built.params, fired_by))
     for problem in problems:
         if problem.param in built.unknown:
             continue

@@ -46,6 +46,7 @@ class CommandParams(Params, frozen=True, kw_only=True):
         param(
             'The program and its arguments, one string each. No shell reads them: for a pipe or a glob, `["sh", "-c", "..."]`.',
             example=["make", "install"],
+            public=True,
         ),
     ]
     cwd: Annotated[AbsolutePath | None, param("The directory to run it in; `/` where it is left out.", known=True)] = None

@@ -79,21 +79,18 @@ def stacks(tmp_path_factory):
         found.child.close()
 
 
-@pytest.mark.parametrize("name", ["good", "bad", "grammar"])
-def test_corpus(stacks, name):
-    texts = {
-        "good": list(corpus.GOOD.values()),
-        "bad": [text for text, _ in corpus.BAD.values()],
-        "grammar": [text for text, _ in corpus.GRAMMAR.values()],
-    }
-    for text in texts[name]:
-        assert stacks.agrees(stacks.write(text)), text
+@pytest.mark.parametrize("verdict", ["good", "bad", "beyond"])
+def test_corpus(stacks, verdict):
+    """Every sixth stack: they differ in their values more than in their shapes, and each place is an evaluation."""
+    for case in corpus.chosen(verdict, language="nickel")[::6]:
+        assert stacks.agrees(stacks.write(case.text)), case.id
 
 
 def test_under_the_shipped_contract(stacks):
     """Which changes no value, and so leaves all places as certain as they were."""
-    texts = [text for text in corpus.GOOD.values() if not any(word in text for word in ("service", "let", "x-"))]
-    for text in texts[::2]:
+    cases = corpus.chosen("good", toys=False, language="nickel")
+    texts = [case.text for case in cases if not any(word in case.text for word in ("service", "let", "x-"))]
+    for text in texts[::10]:
         without = stacks.agrees(stacks.write(text))
         assert stacks.agrees(stacks.write(f'{text} | (import "g8r.ncl").Stack'), most=2) == without
 
