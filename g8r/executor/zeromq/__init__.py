@@ -28,8 +28,8 @@ What fails open in libzmq 4.3.5 (measured, and each held by a test that first sh
 Measured, and decided by it:
 
 - ZAP sees the handshake only. So the User-Id is looked up in the roster for every frame, and who left the roster is cut.
-- libzmq cannot close one peer of a ROUTER. `shutdown(2)` on a duplicate of the accepted descriptor can (`connections`): within some
-  milliseconds, also amid a flood that is not read. ROUTER_NOTIFY, which would tell of arrivals and departures, is a draft option, and
+- libzmq cannot close one peer of a ROUTER. `shutdown(2)` on a duplicate of the accepted descriptor can (`connections`): within three
+  milliseconds on loopback, also amid a flood that is not read. ROUTER_NOTIFY, which would tell of arrivals and departures, is a draft option, and
   pyzmq's wheels do not have it.
 - The routing id frame carries the metadata (User-Id, descriptor), so payloads are received as plain bytes.
 - Routing ids chosen by peers: HANDOVER=1 gives a place away, HANDOVER=0 locks the owner out, and the one that libzmq draws next aborts the

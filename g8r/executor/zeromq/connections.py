@@ -2,8 +2,8 @@
 
 libzmq has no call that closes one peer of a ROUTER (`zmq_disconnect_peer` is for the draft sockets SERVER and PEER). But it says which
 file descriptor it accepted (monitor) and which one a message came from (`ZMQ_SRCFD`), and `shutdown(2)` of a duplicate ends the TCP
-connection without closing libzmq's descriptor: its I/O thread reads end of file, and tidies up as after any peer that left. Measured:
-the peer sees it within a millisecond, also where its queue is full.
+connection without closing libzmq's descriptor: its I/O thread reads end of file, and tidies up as after any peer that left. Measured on
+loopback, 15 times each: the peer sees it after 0.4 ms (at most 0.5), and after 0.6 ms (at most 2.8) amid a flood that nobody reads.
 
 A descriptor is used again once it is closed. So a connection is a descriptor and the number of its accept; and nothing is shut down but
 a socket whose local port is one of ours. What is left of the race costs an innocent agent a reconnect, never a connection that stays.
