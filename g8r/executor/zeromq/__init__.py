@@ -29,8 +29,8 @@ Measured, and decided by it:
 
 - ZAP sees the handshake only. So the User-Id is looked up in the roster for every frame, and who left the roster is cut.
 - libzmq cannot close one peer of a ROUTER. `shutdown(2)` on a duplicate of the accepted descriptor can (`connections`): within three
-  milliseconds on loopback, also amid a flood that is not read. ROUTER_NOTIFY, which would tell of arrivals and departures, is a draft option, and
-  pyzmq's wheels do not have it.
+  milliseconds on loopback, also amid a flood that is not read. ROUTER_NOTIFY, which would tell of arrivals and departures, is a draft
+  option, and pyzmq's wheels do not have it.
 - The routing id frame carries the metadata (User-Id, descriptor), so payloads are received as plain bytes.
 - Routing ids chosen by peers: HANDOVER=1 gives a place away, HANDOVER=0 locks the owner out, and the one that libzmq draws next aborts the
   process. They cannot be forbidden, so such a peer is cut and reported. Guessing takes about 2^32 / (live connections) tries, each of them
