@@ -456,7 +456,8 @@ class World:
 
     def _judge_word(self, given: Given, ended: Ended) -> None:
         """The word is true of what happened on the host."""
-        if ended.attempt != given.event.attempt and ended.word not in {"unreachable", "cancelled", "declined"}:
+        stored = [_WORK.decode(value) for key, value in self.nodes[CORE].disk.stored.items() if key.endswith(_key(given.event))]
+        if ended.word != "cancelled" and any(work.order.agent == ended.agent and work.order.attempt > ended.attempt for work in stored):
             self.broken(f"{ended.steps}: a result of attempt {ended.attempt} was taken; {given.event.attempt} was given last")
         if ended.word == "changed" and not given.effects:
             self.broken(f"{ended.steps} ended changed, and nothing was done")
@@ -483,7 +484,7 @@ class World:
         stored = self.nodes[CORE].disk.stored
         works = (_WORK.decode(value) for key, value in stored.items() if key.startswith("work/"))
         mine = (
-            [work for work in works if work.order.agent == agent and work.order.sequence == directive.sequence]
+            [work for work in works if work.order.agent == agent and work.order.sequence == directive.sequence and _fits(work, directive)]
             if not isinstance(directive, CatalogNotice)
             else []
         )
@@ -537,14 +538,29 @@ class World:
         if self.events % 8:
             return False
         ended = all(given.event.attempt in given.words for given in self.given.values())
-        if ended and not self.closed and not any(happens == self._again for _, _, happens, _ in self._heap):
+        if ended and not self.closed and not self._owed() and not any(happens == self._again for _, _, happens, _ in self._heap):
             self.closed = set(self.plans)
             for plan in self.plans:
                 self._tell(CORE, Closed(plan))
         quiet = ended and bool(self.closed) and not self._unrest()
         return quiet and not any(node.disk.pending for node in self.nodes.values())
 
+    def _owed(self) -> bool:
+        """Whether an agent has an order or a result left that its run still waits for."""
+        for name in self.agents:
+            for key, value in self.nodes[name].disk.stored.items():
+                if key.startswith("work/") and name not in self.revoked:
+                    order = _ENTRY.decode(value).order
+                    if order.attempt == self.given[name, key_of(order)].event.attempt:
+                        return True
+        return False
+
     def _final(self) -> None:
+        for (agent, _), given in self.given.items():
+            word = given.words[given.event.attempt]
+            untrue = word in NO_EFFECT or (word == "unreachable" and given.event.attempt == 1)
+            if given.effects and untrue and not given.event.idempotent and agent not in self.revoked:
+                self.broken(f"{agent} {given.event.steps} ended {word} in the end, and it was done")
         self._bounded()
         for name, node in self.nodes.items():
             left = {
@@ -569,6 +585,10 @@ class World:
 
 def _key(event: HandOut) -> str:
     return blobs.digest_of(msgspec.msgpack.encode((event.plan, event.steps)))
+
+
+def _fits(work: Work, directive: Any) -> bool:
+    return not isinstance(directive, Acknowledgement) or directive.work == key_of(work.order)
 
 
 def _stage(node: Node, work: str) -> str:

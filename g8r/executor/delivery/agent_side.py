@@ -250,11 +250,11 @@ class AgentSide:
     def _acknowledged(self, given: Acknowledgement) -> Commands:
         if given.epoch == self._marks.epoch:
             self._marks = self._marks.with_floor(given.floor)
-        name = (given.epoch, given.sequence)
-        key = next((key for key, entry in self._entries.items() if (entry.order.epoch, entry.order.sequence) == name), None)
-        if key is None:
+        key = given.work
+        known = self._entries.get(key)
+        if known is None or (known.order.epoch, known.order.sequence) != (given.epoch, given.sequence):
             return []
-        if self._entries[key].stage != "done" or self._tickets.get(key, 0) > self._persisted:
+        if known.stage != "done" or self._tickets.get(key, 0) > self._persisted:
             return [Refusal("not-expected", "an acknowledgement of a result that was not told")]
         del self._entries[key]
         self._said.pop(key, None)

@@ -288,8 +288,10 @@ class CoreSide:
         commands: Commands = []
         for each in sorted(each for each in self._after if each <= ticket):
             name, due = self._after.pop(each)
-            self._peers[name].settle(ticket)
-            commands += [*due, *self._send_due(self._peers[name], now)]
+            peer = self._peers[name]
+            peer.settle(ticket)
+            commands += [command for command in due if peer.session or not isinstance(command, Send)]
+            commands += self._send_due(peer, now)
         return commands
 
     def _tick(self, peer: Peer, now: float) -> Commands:
@@ -333,7 +335,7 @@ class CoreSide:
         return self._direct(peer, notice) if peer.session and notice is not None and notice.digest != held else []
 
     def _acknowledge(self, peer: Peer, message: Result) -> Commands:
-        return self._direct(peer, Acknowledgement(peer.name, message.epoch, message.sequence, peer.floor(self._persisted)))
+        return self._direct(peer, Acknowledgement(peer.name, message.work, message.epoch, message.sequence, peer.floor(self._persisted)))
 
     def _direct(self, peer: Peer, directive: Directive) -> Commands:
         return [Send(peer.name, order.seal(directive, self._sign))]

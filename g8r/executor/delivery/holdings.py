@@ -24,6 +24,7 @@ class Holdings:
         self._incoming: dict[str, Incoming] = {}
         self._asked: dict[str, tuple[int, float]] = {}
         self._garbage: tuple[str, ...] = ()
+        self._sought: set[str] = set()
 
     def load(self, key: str, value: bytes) -> None:
         """Something that was stored: chunks come sorted, before the mark that a blob is whole."""
@@ -48,6 +49,7 @@ class Holdings:
                 return False
             self._incoming[digest] = Incoming(digest, size)
         self._incoming[digest].size = size
+        self._sought.add(digest)
         return True
 
     def wants(self, wanted: Collection[str], persisted: int, now: float) -> list[Want]:
@@ -65,7 +67,7 @@ class Holdings:
     def take(self, chunk: Chunk, ticket: int, wanted: Collection[str]) -> Persist | Refusal:
         """The next chunk of a blob that was asked for: what to make durable, under that ticket."""
         incoming = self._incoming.get(chunk.digest)
-        if incoming is None:
+        if incoming is None or chunk.digest not in self._sought:  # of one that was only loaded, the size is not known yet
             return Refusal("not-expected", f"a chunk of blob {chunk.digest[:12]}, which was not asked for")
         refusal = incoming.take(chunk.offset, chunk.content)
         if refusal is not None:
@@ -81,6 +83,7 @@ class Holdings:
             return Persist(ticket, puts, garbage)
         self._held[chunk.digest] = tuple(self._incoming.pop(chunk.digest).offsets)
         self._asked.pop(chunk.digest, None)
+        self._sought.discard(chunk.digest)
         return Persist(ticket, (*puts, (f"whole/{chunk.digest}", b"")), (*garbage, *self._superfluous(wanted)))
 
     def sizes(self) -> tuple[int, int]:
@@ -101,6 +104,7 @@ class Holdings:
             if digest not in wanted:
                 self._garbage += self._incoming.pop(digest).keys
                 self._asked.pop(digest, None)
+                self._sought.discard(digest)
                 self._durable_at.pop(digest, None)
                 return True
         return False

@@ -49,9 +49,13 @@ class Order(Message, frozen=True, tag="order"):
 
 
 class Acknowledgement(Message, frozen=True, tag="acknowledged"):
-    """The core has the result of that order durably, or needs none: the agent may forget it."""
+    """The core has the result of that order durably, or needs none: the agent may forget it.
+
+    It names the work beside the number: a result that somebody made up for a number of ours must not earn an acknowledgement of another.
+    """
 
     agent: Name
+    work: Digest
     epoch: Count
     sequence: Count
     floor: Count
