@@ -128,6 +128,8 @@ class World:
         self.nodes = {name: Node(name) for name in (CORE, *self.agents)}
         self.drop, self.twice = roll() * 0.3, roll() * 0.2
         self.slow = 0.05 if roll() < 0.5 else 3.0
+        self.held, self.flips = roll() * 0.04, roll() * 0.03
+        self.fragile = 0.03 if roll() < 0.4 else 0.0
         self.chaos = 20.0 + roll() * 30.0
         self.cut: dict[str, float] = {}
         self.healed = False
@@ -287,6 +289,8 @@ class World:
         node.disk.pending.append(persist)
         node.disk.free_at = max(node.disk.free_at, self.now) + 0.001 + self.random.random() * 0.04
         self._at(node.disk.free_at, self._durable, node.name, node.life)
+        if self.random.random() < self.fragile and not self.healed:
+            self._at(self.now + self.random.random() * 0.03, self._crash, node.name)
         if node.name != CORE:
             self._judge_journal(persist)
 
@@ -303,6 +307,11 @@ class World:
                 if key == "marks" and key in node.disk.stored:
                     self._judge_marks(node.name, _MARKS.decode(node.disk.stored[key]), _MARKS.decode(value))
         node.disk.settle(persist)
+        for key, _ in persist.puts:
+            if key.startswith("whole/"):
+                parts = [node.disk.stored[each] for each in sorted(node.disk.stored) if each.startswith(f"part/{key[6:]}/")]
+                if b"".join(parts) != self.blobs[key[6:]]:
+                    self.broken(f"{node.name} counts a blob as whole that is not what its digest says")
 
     # ---- the network ----
 
@@ -310,10 +319,9 @@ class World:
         source, target = node.name, send.peer
         if source == CORE:
             self._judge_directive(target, send.frame)
-        if len(send.frame) > messages.MAX_FRAME:
-            self.broken(f"a frame of {len(send.frame)} bytes")
-        if len(self.tape) < 200:
-            self.tape.append((source, target, send.frame))
+        else:
+            self._judge_word_of_agent(node, send.frame)
+        self.tape.append((source, target, send.frame))
         agent = target if source == CORE else source
         if self.healed:
             self._at(self.now + 0.002 + self.random.random() * 0.01, self._arrive, source, target, send.frame)
@@ -323,7 +331,9 @@ class World:
         roll = self.random.random()
         copies = 0 if roll < self.drop else 2 if roll > 1 - self.twice else 1
         for _ in range(copies):
-            self._at(self.now + 0.001 + self.random.random() ** 3 * self.slow, self._arrive, source, target, send.frame)
+            late = 20 + self.random.random() * 80 if self.random.random() < self.held else 0.0
+            frame = _flipped(self.random, send.frame) if self.random.random() < self.flips else send.frame
+            self._at(self.now + late + 0.001 + self.random.random() ** 3 * self.slow, self._arrive, source, target, frame)
 
     def _arrive(self, source: str, target: str, frame: bytes) -> None:
         if target in self.nodes:
@@ -341,28 +351,48 @@ class World:
 
     def _attack(self) -> None:
         """Somebody in the edge's place, or a compromised agent, sends what it likes."""
-        pick = self.random.random
-        victim = self.random.choice([*self.agents, CORE])
-        seen = self.random.choice(self.tape) if self.tape else (CORE, victim, b"")
-        frame = seen[2]
-        kind = int(pick() * 5)
-        if kind == 0:
-            frame = self.random.randbytes(int(pick() * 40))
-        elif kind == 1 and frame:
-            place = int(pick() * len(frame))
-            frame = frame[:place] + bytes([int(pick() * 256)]) + frame[place + 1 :]
-        elif kind == 2:
-            forged = Order(victim, self.plans[0], 1, ("file.evil",), 1, "l", 99, 1, 500, 499, int(self.now) + 900, idempotent=True)
-            body = msgspec.msgpack.encode(forged)
-            frame = messages.encode(messages.Signed(body, hashlib.blake2b(PURPOSE + body, digest_size=16).digest()))
-        elif kind == 3 and seen[0] == CORE and victim != CORE:
-            frame = self.random.choice([each for each in self.tape if each[0] == CORE])[2]
-        source = CORE if victim != CORE else self.random.choice([*self.agents, "stranger"])
-        if victim == CORE and seen[0] == CORE:
+        if not self.tape:
             return
-        self.note("attack", kind, "on", victim, frame.hex()[:60])
-        for _ in range(1 + int(pick() * 3)):
-            self._at(self.now + pick() * 5, self._arrive, source, victim, frame)
+        kind = self.random.choice([self._garbage, self._forgery, self._misdirected, self._replay, self._made_up_result])
+        source, target, frames = kind()
+        self.note("attack", kind.__name__, "by", source, "on", target, *(frame.hex()[:40] for frame in frames[:3]))
+        for frame in frames:
+            self._at(self.now + self.random.random() * 3, self._arrive, source, target, frame)
+
+    def _garbage(self) -> tuple[str, str, list[bytes]]:
+        victim = self.random.choice([CORE, *self.agents])
+        source = CORE if victim != CORE else self.random.choice([*self.agents, "stranger"])
+        return (
+            source,
+            victim,
+            [self.random.randbytes(int(self.random.random() * 40)), _flipped(self.random, self.random.choice(self.tape)[2])],
+        )
+
+    def _forgery(self) -> tuple[str, str, list[bytes]]:
+        victim = self.random.choice(self.agents)
+        forged = Order(victim, self.plans[0], 1, ("file.evil",), 1, "l", 99, 1, 500, 499, int(self.now) + 900, idempotent=True)
+        body = msgspec.msgpack.encode(forged)
+        return CORE, victim, [messages.encode(messages.Signed(body, hashlib.blake2b(PURPOSE + body, digest_size=16).digest()))]
+
+    def _misdirected(self) -> tuple[str, str, list[bytes]]:
+        """What was for another agent, or another agent's word as one's own."""
+        victim = self.random.choice([CORE, *self.agents])
+        frames = [frame for source, _, frame in self.tape if (source == CORE) == (victim != CORE)]
+        source = CORE if victim != CORE else self.random.choice([*self.agents, "stranger"])
+        return source, victim, [self.random.choice(frames)] if frames else []
+
+    def _replay(self) -> tuple[str, str, list[bytes]]:
+        """All that an agent was sent last, once more, in another order."""
+        victim = self.random.choice(self.agents)
+        frames = [frame for _, target, frame in self.tape if target == victim][-40:]
+        self.random.shuffle(frames)
+        return CORE, victim, frames
+
+    def _made_up_result(self) -> tuple[str, str, list[bytes]]:
+        agent = self.random.choice(self.agents)
+        work = self.random.choice([blobs.digest_of(b"none"), *(work for _, work in self.given)])
+        results = [messages.Result(1, 1 + number, work, 1, self.fence, Ending("failed", b"evil")) for number in range(8)]
+        return agent, CORE, [messages.encode(each) for each in results if (agent, work) not in self.given]
 
     # ---- what the runs want ----
 
@@ -493,10 +523,23 @@ class World:
         if isinstance(directive, Order) and not mine:
             self.broken(f"order {directive.sequence} of {agent} is sent before it is durable")
 
+    def _judge_word_of_agent(self, node: Node, frame: bytes) -> None:
+        """An agent says only what its disk would say again."""
+        message = messages.from_agent(frame)
+        if not isinstance(message, messages.Accepted | messages.Result):
+            return
+        entries = [_ENTRY.decode(value) for key, value in node.disk.stored.items() if key.startswith("work/")]
+        said = [entry for entry in entries if entry.order.sequence == message.sequence]
+        if not said or (isinstance(message, messages.Result) and said[0].ending != message.ending):
+            self.broken(f"{node.name} says {type(message).__name__} of order {message.sequence} before that is durable")
+
     def _judge_journal(self, persist: Persist) -> None:
+        marks = [_MARKS.decode(value) for key, value in persist.puts if key == "marks"]
         for key, value in persist.puts:
             if key.startswith("work/"):
                 entry = _ENTRY.decode(value)
+                if marks and entry.order.fence < marks[0].highest_fence(entry.order.lineage):
+                    self.broken(f"an order with fence {entry.order.fence} is taken after {marks[0].fences}")
                 if entry.stage == "accepted" and entry.order.expires < self.now:
                     self.broken(f"an order that expired at {entry.order.expires} is taken")
 
@@ -585,6 +628,12 @@ class World:
 
 def _key(event: HandOut) -> str:
     return blobs.digest_of(msgspec.msgpack.encode((event.plan, event.steps)))
+
+
+def _flipped(dice: random.Random, frame: bytes) -> bytes:
+    """The frame with one byte changed, often in its last part, where content is."""
+    place = int((1 - dice.random() ** 2) * len(frame))
+    return frame[:place] + bytes([int(dice.random() * 256)]) + frame[place + 1 :]
 
 
 def _fits(work: Work, directive: Any) -> bool:
