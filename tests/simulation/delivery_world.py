@@ -4,23 +4,37 @@ Everything that happens comes from one seed, so a seed replays exactly. Invarian
 the seed, the moment and the way to replay it. The code under test is the real one, but for the signature, which is a keyed hash here.
 """
 
-import hashlib
 import heapq
 import random
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from delivery_attacks import Attacks
+from delivery_judges import Judges
+from delivery_parts import (
+    CHUNK,
+    CORE,
+    ENTRY,
+    HEALED_WITHIN,
+    MARKS,
+    START,
+    TICK,
+    Broken,
+    Given,
+    Node,
+    check,
+    flipped,
+    key_of_event,
+    shown,
+    sign,
+)
 
-from g8r.executor.delivery import blobs, messages
-from g8r.executor.delivery.agent_side import Entry
-from g8r.executor.delivery.core_peer import Work, agent_key
-from g8r.executor.delivery.holdings import KEPT_BLOBS, MAX_INCOMING
-from g8r.executor.delivery.marks import WINDOW, Marks
-from g8r.executor.delivery.messages import NO_EFFECT, Ending, Refusal
-from g8r.executor.delivery.order import PURPOSE, Acknowledgement, CatalogNotice, Directive, Order, key_of
+from g8r.executor.delivery import blobs
+from g8r.executor.delivery.core_peer import agent_key
+from g8r.executor.delivery.messages import Ending, Refusal
+from g8r.executor.delivery.order import key_of
 from g8r.executor.delivery.ports import (
-    Closed,
     Cut,
     Ended,
     Enrolled,
@@ -41,72 +55,8 @@ from g8r.executor.delivery.ports import (
     Tick,
 )
 
-CORE = "core"
-KEY = b"the core's key, in this world"
-CHUNK = 90
-TICK = 2.0
-HEALED_WITHIN = 400.0
-"""Virtual seconds after the network has healed in which all must have come to rest."""
-START = 1_000_000.0
 
-_DIRECTIVE: Any = msgspec.msgpack.Decoder(Directive)
-_ENTRY = msgspec.msgpack.Decoder(Entry)
-_WORK = msgspec.msgpack.Decoder(Work)
-_MARKS = msgspec.msgpack.Decoder(Marks)
-
-
-class Broken(AssertionError):  # noqa: N818 it is what the world is then
-    """An invariant does not hold."""
-
-
-def sign(content: bytes) -> bytes:
-    return hashlib.blake2b(content, key=KEY, digest_size=16).digest()
-
-
-def check(content: bytes, signature: bytes) -> bool:
-    return sign(content) == signature
-
-
-class Disk:
-    """What is durable, and what is still on its way there."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, bytes] = {}
-        self.pending: list[Persist] = []
-        self.free_at = 0.0
-
-    def settle(self, persist: Persist) -> None:
-        for key in persist.deletes:
-            self.stored.pop(key, None)
-        self.stored.update(persist.puts)
-
-    def load(self) -> list[tuple[str, bytes]]:
-        return sorted(self.stored.items())
-
-
-class Node:
-    """A machine: its disk stays, its process comes and goes. `life` counts processes; 0 is none."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.disk = Disk()
-        self.side: Any = None
-        self.life = 0
-        self.alive = False
-
-
-class Given:
-    """A piece of work, as the world knows it."""
-
-    def __init__(self, event: HandOut) -> None:
-        self.event = event
-        self.attempts = {event.attempt: event.fence}
-        self.effects = 0
-        self.words: dict[int, str] = {}
-        self.crashed = False
-
-
-class World:
+class World(Attacks, Judges):
     def __init__(
         self,
         seed: int,
@@ -279,10 +229,10 @@ class World:
         if not node.alive:
             return
         if self.trace is not None:
-            self.note(name, "<", _shown(event))
+            self.note(name, "<", shown(event))
         for command in node.side.handle(event, self.now):
             if self.trace is not None:
-                self.note(name, ">", _shown(command))
+                self.note(name, ">", shown(command))
             self._handlers[type(command)](node, command)
 
     def _persist(self, node: Node, persist: Persist) -> None:
@@ -305,7 +255,7 @@ class World:
         if node.name != CORE:
             for key, value in persist.puts:
                 if key == "marks" and key in node.disk.stored:
-                    self._judge_marks(node.name, _MARKS.decode(node.disk.stored[key]), _MARKS.decode(value))
+                    self._judge_marks(node.name, MARKS.decode(node.disk.stored[key]), MARKS.decode(value))
         node.disk.settle(persist)
         for key, _ in persist.puts:
             if key.startswith("whole/"):
@@ -332,7 +282,7 @@ class World:
         copies = 0 if roll < self.drop else 2 if roll > 1 - self.twice else 1
         for _ in range(copies):
             late = 20 + self.random.random() * 80 if self.random.random() < self.held else 0.0
-            frame = _flipped(self.random, send.frame) if self.random.random() < self.flips else send.frame
+            frame = flipped(self.random, send.frame) if self.random.random() < self.flips else send.frame
             self._at(self.now + late + 0.001 + self.random.random() ** 3 * self.slow, self._arrive, source, target, frame)
 
     def _arrive(self, source: str, target: str, frame: bytes) -> None:
@@ -349,51 +299,6 @@ class World:
         for name in self.nodes:
             self._start(name)
 
-    def _attack(self) -> None:
-        """Somebody in the edge's place, or a compromised agent, sends what it likes."""
-        if not self.tape:
-            return
-        kind = self.random.choice([self._garbage, self._forgery, self._misdirected, self._replay, self._made_up_result])
-        source, target, frames = kind()
-        self.note("attack", kind.__name__, "by", source, "on", target, *(frame.hex()[:40] for frame in frames[:3]))
-        for frame in frames:
-            self._at(self.now + self.random.random() * 3, self._arrive, source, target, frame)
-
-    def _garbage(self) -> tuple[str, str, list[bytes]]:
-        victim = self.random.choice([CORE, *self.agents])
-        source = CORE if victim != CORE else self.random.choice([*self.agents, "stranger"])
-        return (
-            source,
-            victim,
-            [self.random.randbytes(int(self.random.random() * 40)), _flipped(self.random, self.random.choice(self.tape)[2])],
-        )
-
-    def _forgery(self) -> tuple[str, str, list[bytes]]:
-        victim = self.random.choice(self.agents)
-        forged = Order(victim, self.plans[0], 1, ("file.evil",), 1, "l", 99, 1, 500, 499, int(self.now) + 900, idempotent=True)
-        body = msgspec.msgpack.encode(forged)
-        return CORE, victim, [messages.encode(messages.Signed(body, hashlib.blake2b(PURPOSE + body, digest_size=16).digest()))]
-
-    def _misdirected(self) -> tuple[str, str, list[bytes]]:
-        """What was for another agent, or another agent's word as one's own."""
-        victim = self.random.choice([CORE, *self.agents])
-        frames = [frame for source, _, frame in self.tape if (source == CORE) == (victim != CORE)]
-        source = CORE if victim != CORE else self.random.choice([*self.agents, "stranger"])
-        return source, victim, [self.random.choice(frames)] if frames else []
-
-    def _replay(self) -> tuple[str, str, list[bytes]]:
-        """All that an agent was sent last, once more, in another order."""
-        victim = self.random.choice(self.agents)
-        frames = [frame for _, target, frame in self.tape if target == victim][-40:]
-        self.random.shuffle(frames)
-        return CORE, victim, frames
-
-    def _made_up_result(self) -> tuple[str, str, list[bytes]]:
-        agent = self.random.choice(self.agents)
-        work = self.random.choice([blobs.digest_of(b"none"), *(work for _, work in self.given)])
-        results = [messages.Result(1, 1 + number, work, 1, self.fence, Ending("failed", b"evil")) for number in range(8)]
-        return agent, CORE, [messages.encode(each) for each in results if (agent, work) not in self.given]
-
     # ---- what the runs want ----
 
     def _ask(self, step: str) -> None:
@@ -401,7 +306,7 @@ class World:
         plan = self.random.choice(self.plans)
         fence = self.fence if self.random.random() < 0.9 else max(1, self.fence - 1)
         event = HandOut(agent, plan, len(self.blobs[plan]), (step,), 1, "lineage", fence, idempotent=self.random.random() < 0.4)
-        self.given[agent, _key(event)] = Given(event)
+        self.given[agent, key_of_event(event)] = Given(event)
         self._tell(CORE, event)
 
     def _again(self, agent: str, work: str) -> None:
@@ -468,151 +373,19 @@ class World:
 
     def _ended(self, node: Node, ended: Ended) -> None:
         event = HandOut(ended.agent, ended.plan, 1, ended.steps, 1, "", 0, idempotent=False)
-        given = self.given[ended.agent, _key(event)]
+        given = self.given[ended.agent, key_of_event(event)]
         before = given.words.get(ended.attempt)
         self.words[ended.word] = self.words.get(ended.word, 0) + 1
         if before is not None and before != ended.word and before not in {"unreachable", "cancelled"}:
             self.broken(f"{ended.agent} {ended.steps} attempt {ended.attempt} ended {before}, and then {ended.word}")
         if before == "unreachable" and before != ended.word and not ended.late:
             self.broken(f"{ended.agent} {ended.steps} was unreachable and is {ended.word}, and not called late")
-        if ended.agent in self.revoked and ended.word not in {"cancelled"} and before is None:
+        if ended.agent in self.revoked and ended.word != "cancelled" and before is None:
             self._judge_revoked(ended)
         self._judge_word(given, ended)
         given.words[ended.attempt] = ended.word
         if ended.word in {"failed", "unreachable", "stale", "unknown"} and self.random.random() < 0.5 and ended.attempt < 4:
-            self._at(self.now + self.random.random() * 5, self._again, ended.agent, _key(event))
-
-    # ---- invariants ----
-
-    def _judge_word(self, given: Given, ended: Ended) -> None:
-        """The word is true of what happened on the host."""
-        stored = [_WORK.decode(value) for key, value in self.nodes[CORE].disk.stored.items() if key.endswith(_key(given.event))]
-        if ended.word != "cancelled" and any(work.order.agent == ended.agent and work.order.attempt > ended.attempt for work in stored):
-            self.broken(f"{ended.steps}: a result of attempt {ended.attempt} was taken; {given.event.attempt} was given last")
-        if ended.word == "changed" and not given.effects:
-            self.broken(f"{ended.steps} ended changed, and nothing was done")
-        if ended.word in NO_EFFECT and given.effects and not given.event.idempotent:
-            self.broken(f"{ended.steps} ended {ended.word}, and it was done")
-        if ended.word == "unknown" and not given.crashed:
-            self.broken(f"{ended.steps} ended unknown, and its agent never crashed")
-        if ended.word == "declined" and ended.content != b"fence":
-            self.broken(f"{ended.steps} was declined: {ended.content!r}")
-
-    def _judge_revoked(self, ended: Ended) -> None:
-        """What had become durable before the revocation may still be said again."""
-        work = self.nodes[CORE].disk.stored
-        if not any(_WORK.decode(value).word == ended.word for key, value in work.items() if key.startswith("work/")):
-            self.broken(f"{ended.agent} was revoked, and {ended.steps} ended {ended.word}")
-
-    def _judge_directive(self, agent: str, frame: bytes) -> None:
-        if agent in self.revoked:
-            self.broken(f"something is sent to {agent}, which was revoked")
-        message = messages.from_core(frame)
-        if not isinstance(message, messages.Signed):
-            return
-        directive = _DIRECTIVE.decode(message.body)
-        stored = self.nodes[CORE].disk.stored
-        works = (_WORK.decode(value) for key, value in stored.items() if key.startswith("work/"))
-        mine = (
-            [work for work in works if work.order.agent == agent and work.order.sequence == directive.sequence and _fits(work, directive)]
-            if not isinstance(directive, CatalogNotice)
-            else []
-        )
-        if isinstance(directive, Acknowledgement) and any(not work.result and work.word != "declined" for work in mine):
-            self.broken(f"order {directive.sequence} of {agent} is acknowledged before its result is durable")
-        if isinstance(directive, Order) and not mine:
-            self.broken(f"order {directive.sequence} of {agent} is sent before it is durable")
-
-    def _judge_word_of_agent(self, node: Node, frame: bytes) -> None:
-        """An agent says only what its disk would say again."""
-        message = messages.from_agent(frame)
-        if not isinstance(message, messages.Accepted | messages.Result):
-            return
-        entries = [_ENTRY.decode(value) for key, value in node.disk.stored.items() if key.startswith("work/")]
-        said = [entry for entry in entries if entry.order.sequence == message.sequence]
-        if not said or (isinstance(message, messages.Result) and said[0].ending != message.ending):
-            self.broken(f"{node.name} says {type(message).__name__} of order {message.sequence} before that is durable")
-
-    def _judge_journal(self, persist: Persist) -> None:
-        marks = [_MARKS.decode(value) for key, value in persist.puts if key == "marks"]
-        for key, value in persist.puts:
-            if key.startswith("work/"):
-                entry = _ENTRY.decode(value)
-                if marks and entry.order.fence < marks[0].highest_fence(entry.order.lineage):
-                    self.broken(f"an order with fence {entry.order.fence} is taken after {marks[0].fences}")
-                if entry.stage == "accepted" and entry.order.expires < self.now:
-                    self.broken(f"an order that expired at {entry.order.expires} is taken")
-
-    def _judge_marks(self, name: str, before: Marks, after: Marks) -> None:
-        if (after.epoch, after.floor) < (before.epoch, before.floor):
-            self.broken(f"the floor of {name} sank from {before.floor} to {after.floor}")
-        if any(after.fences.get(lineage, 0) < fence for lineage, fence in before.fences.items()):
-            self.broken(f"a fence of {name} sank from {before.fences} to {after.fences}")
-
-    def _bounded(self) -> None:
-        for name, node in self.nodes.items():
-            if not node.alive:
-                continue
-            sizes = node.side.sizes()
-            works = sum(1 for agent, _ in self.given if name in {CORE, agent})
-            wanted = 1 + len(self.plans)
-            limits = {"peers": len(self.agents), "works": works, "sending": works, "after": len(node.disk.pending), "entries": works,
-                      "waiting": works, "settled": min(works * 4, WINDOW), "held": KEPT_BLOBS + wanted, "incoming": MAX_INCOMING,
-                      "running": 2}  # fmt: skip
-            over = {kind: size for kind, size in sizes.items() if size > limits[kind]}
-            if over:
-                self.broken(f"{name} keeps more than it may: {over}")
-
-    def _unrest(self) -> list[str]:
-        """What has not come to rest yet."""
-        found = [f"{agent} {given.event.steps} has not ended" for (agent, _), given in self.given.items()
-                 if given.event.attempt not in given.words]  # fmt: skip
-        for name in self.agents:
-            if name in self.revoked:
-                continue
-            if any(key.startswith("work/") for key in self.nodes[name].disk.stored):
-                found.append(f"{name} has an order or a result left")
-            if self.in_force.get(name) != self.catalog[name]:
-                found.append(f"{name} has an old catalog")
-        return found
-
-    def _at_rest(self) -> bool:
-        """Whether all has ended; once all work has, its runs are closed, which frees what nobody waits for."""
-        if self.events % 8:
-            return False
-        ended = all(given.event.attempt in given.words for given in self.given.values())
-        if ended and not self.closed and not self._owed() and not any(happens == self._again for _, _, happens, _ in self._heap):
-            self.closed = set(self.plans)
-            for plan in self.plans:
-                self._tell(CORE, Closed(plan))
-        quiet = ended and bool(self.closed) and not self._unrest()
-        return quiet and not any(node.disk.pending for node in self.nodes.values())
-
-    def _owed(self) -> bool:
-        """Whether an agent has an order or a result left that its run still waits for."""
-        for name in self.agents:
-            for key, value in self.nodes[name].disk.stored.items():
-                if key.startswith("work/") and name not in self.revoked:
-                    order = _ENTRY.decode(value).order
-                    if order.attempt == self.given[name, key_of(order)].event.attempt:
-                        return True
-        return False
-
-    def _final(self) -> None:
-        for (agent, _), given in self.given.items():
-            word = given.words[given.event.attempt]
-            untrue = word in NO_EFFECT or (word == "unreachable" and given.event.attempt == 1)
-            if given.effects and untrue and not given.event.idempotent and agent not in self.revoked:
-                self.broken(f"{agent} {given.event.steps} ended {word} in the end, and it was done")
-        self._bounded()
-        for name, node in self.nodes.items():
-            left = {
-                kind: size
-                for kind, size in node.side.sizes().items()
-                if size and kind in {"works", "sending", "after", "entries", "running"}
-            }
-            if left and name not in self.revoked:
-                self.broken(f"{name} still keeps {left} when all is done")
+            self._at(self.now + self.random.random() * 5, self._again, ended.agent, key_of_event(event))
 
     # ---- small ----
 
@@ -626,34 +399,5 @@ class World:
         """What changes nothing here."""
 
 
-def _key(event: HandOut) -> str:
-    return blobs.digest_of(msgspec.msgpack.encode((event.plan, event.steps)))
-
-
-def _flipped(dice: random.Random, frame: bytes) -> bytes:
-    """The frame with one byte changed, often in its last part, where content is."""
-    place = int((1 - dice.random() ** 2) * len(frame))
-    return frame[:place] + bytes([int(dice.random() * 256)]) + frame[place + 1 :]
-
-
-def _fits(work: Work, directive: Any) -> bool:
-    return not isinstance(directive, Acknowledgement) or directive.work == key_of(work.order)
-
-
 def _stage(node: Node, work: str) -> str:
-    return _ENTRY.decode(node.disk.stored[f"work/{work}"]).stage if f"work/{work}" in node.disk.stored else ""
-
-
-def _shown(what: Any) -> str:
-    if isinstance(what, Send | Received):
-        read = messages.from_agent(what.frame)
-        read = messages.from_core(what.frame) if isinstance(read, Refusal) else read
-        if isinstance(read, messages.Signed):
-            try:
-                read = _DIRECTIVE.decode(read.body)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                pass
-        return f"{type(what).__name__} {what.peer} {read}"[:400]
-    if isinstance(what, Persist):
-        return f"Persist {what.ticket} +{[key[:16] for key, _ in what.puts]} -{[key[:16] for key in what.deletes]}"
-    return str(what)[:300]
+    return ENTRY.decode(node.disk.stored[f"work/{work}"]).stage if f"work/{work}" in node.disk.stored else ""

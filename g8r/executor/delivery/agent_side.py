@@ -213,11 +213,14 @@ class AgentSide:
             return Refusal("unsafe", "steps that must not run twice come one by one")
         if given.expires < now:
             return Refusal("expired", f"order {given.sequence}")
+        objection = self._marks.objection(given)
+        if objection is not None:
+            return objection
         if known is not None and known.order.attempt >= given.attempt:
             return Refusal("attempt", f"attempt {given.attempt}; {known.order.attempt} was taken")
         if known is None and len(self._entries) >= WINDOW:
             return Refusal("busy", f"{len(self._entries)} orders are open")
-        return self._marks.objection(given)
+        return None
 
     def _declined(self, given: Order, objection: Refusal) -> Commands:
         match objection.reason:

@@ -30,8 +30,8 @@ class Order(Message, frozen=True, tag="order"):
     """A work order: these steps of that plan, once. One that is not `idempotent` has a single step.
 
     `plan` is the digest of the agent's part of the plan, `size` its length in bytes. `attempt` tells tries of the same steps apart.
-    `fence` is the writer's of that `lineage`. `epoch` and `sequence` name the order among all of this agent's; below `floor`, all are settled.
-    After `expires` (seconds since the epoch) it is not taken any more; one that was taken is performed.
+    `fence` is the writer's of that `lineage`. `epoch` and `sequence` name the order among all of this agent's; below `floor`, all are
+    settled. After `expires` (seconds since the epoch) it is not taken any more; one that was taken is performed.
     """
 
     agent: Name
