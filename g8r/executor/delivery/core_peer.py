@@ -49,7 +49,7 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 class Peer:
-    """One agent, as the core sees it. Works are in the order of their numbers."""
+    """One agent, as the core sees it. `sending` and what is open are in the order of their numbers."""
 
     def __init__(self, record: AgentRecord) -> None:
         self.record = record
@@ -58,72 +58,70 @@ class Peer:
         self.sending: dict[int, Sending] = {}
         self.session = False
         self.heard = 0.0
-        self._tickets: dict[int, int] = {}
+        self._open: dict[int, Work] = {}
+        self._undurable: dict[int, int] = {}
 
     @property
     def open(self) -> list[Work]:
         """Work that has not ended, by number."""
-        return sorted((work for work in self.works.values() if work.word is None), key=lambda work: work.order.sequence)
+        return list(self._open.values())
 
     def begin(self, now: float) -> None:
         """A new session, or a new process: what is open is sent anew, for nobody knows what came through."""
         self.heard = max(self.heard, now)
-        self.sending = {
-            work.order.sequence: Sending(self.sending[work.order.sequence].given if work.order.sequence in self.sending else now)
-            for work in self.works.values()
-            if work.word is None
-        }
+        self._open = {work.order.sequence: work for work in sorted(self._open.values(), key=lambda work: work.order.sequence)}
+        fresh = Sending(now)
+        self.sending = {sequence: Sending(self.sending.get(sequence, fresh).given) for sequence in self._open}
 
     def put(self, work: Work, ticket: int) -> None:
-        """New or changed work, durable once that ticket is."""
+        """New or changed work, durable once that ticket is. A newer attempt replaces the one before, whose number lives on until then."""
+        sequence = work.order.sequence
         before = self.works.get(key_of(work.order))
-        if before is not None and before.order.sequence != work.order.sequence:
-            self.sending.pop(before.order.sequence, None)
-            self._tickets[before.order.sequence] = ticket
+        if before is not None and before.order.sequence != sequence:
+            self._close(before.order.sequence, ticket)
         self.works[key_of(work.order)] = work
-        self._tickets[work.order.sequence] = ticket
-        if work.word is not None:
-            self.sending.pop(work.order.sequence, None)
+        if work.word is None:
+            self._open[sequence] = work
+            self._undurable[sequence] = ticket
+        else:
+            self._close(sequence, ticket)
 
     def drop(self, work: Work) -> Work:
         del self.works[key_of(work.order)]
-        self._forget(work.order.sequence)
         return work
 
     def of(self, plan: str) -> list[Work]:
         return [work for work in self.works.values() if work.order.plan == plan]
 
     def numbered(self, epoch: int, sequence: int) -> Work | None:
-        """The work that was given last under that number."""
-        return next((work for work in self.works.values() if (work.order.epoch, work.order.sequence) == (epoch, sequence)), None)
+        """The open work of that number."""
+        return self._open.get(sequence) if epoch == self.record.epoch else None
 
     def accepted(self, epoch: int, sequence: int) -> None:
         if epoch == self.record.epoch and sequence in self.sending:
             self.sending[sequence] = msgspec.structs.replace(self.sending[sequence], accepted=True)
 
     def settle(self, persisted: int) -> None:
-        """Forgets numbers that newer attempts have replaced, durably."""
-        numbers = {work.order.sequence for work in self.works.values()}
-        self._tickets = {sequence: ticket for sequence, ticket in self._tickets.items() if sequence in numbers or ticket > persisted}
+        """All up to that ticket is durable."""
+        self._undurable = {sequence: ticket for sequence, ticket in self._undurable.items() if ticket > persisted}
 
     def is_durable(self, work: Work, persisted: int) -> bool:
-        return self._tickets[work.order.sequence] <= persisted
+        return self._undurable.get(work.order.sequence, 0) <= persisted
 
     def floor(self, persisted: int) -> int:
         """Below it, all are settled, durably: one that only will be settled may be open again after a crash."""
-        unsettled = [sequence for sequence, ticket in self._tickets.items() if ticket > persisted or sequence in self.sending]
-        return min(unsettled, default=self.record.next)
+        unsettled = [sequence for sequence, ticket in self._undurable.items() if ticket > persisted]
+        return min(unsettled + list(self._open)[:1], default=self.record.next)
 
     def may_have(self, digest: str) -> bool:
         """Whether the blob is this agent's business."""
         catalog = self.record.catalog
-        if catalog is not None and catalog.digest == digest:
-            return True
-        return any(work.order.plan == digest and work.word is None for work in self.works.values())
+        return (catalog is not None and catalog.digest == digest) or any(work.order.plan == digest for work in self._open.values())
 
-    def _forget(self, sequence: int) -> None:
+    def _close(self, sequence: int, ticket: int) -> None:
+        self._open.pop(sequence, None)
         self.sending.pop(sequence, None)
-        self._tickets.pop(sequence, None)
+        self._undurable[sequence] = ticket
 
 
 def agent_key(agent: str) -> str:

@@ -241,7 +241,7 @@ class CoreSide:
 
     def _declined(self, peer: Peer, message: Declined) -> Commands:
         work = peer.numbered(message.epoch, message.sequence)
-        if work is None or work.word is not None:
+        if work is None:
             return [Refusal("not-given", f"order {message.sequence} was declined", peer.name)]
         if message.reason in {"busy", "expired"}:
             return []
