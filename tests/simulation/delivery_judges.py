@@ -54,7 +54,7 @@ class Judges:
             if not isinstance(directive, CatalogNotice)
             else []
         )
-        if isinstance(directive, Acknowledgement) and any(not work.result and work.word != "declined" for work in mine):
+        if isinstance(directive, Acknowledgement) and any(not work.result for work in mine):
             self.broken(f"order {directive.sequence} of {agent} is acknowledged before its result is durable")
         if isinstance(directive, Order) and not mine:
             self.broken(f"order {directive.sequence} of {agent} is sent before it is durable")

@@ -225,7 +225,7 @@ class AgentSide:
     def _declined(self, given: Order, objection: Refusal) -> Commands:
         match objection.reason:
             case "fence" | "attempt" | "busy" | "expired" | "epoch" | "replayed" | "unsafe" as reason:
-                return self._send(Declined(given.epoch, given.sequence, reason))
+                return self._send(Declined(given.epoch, given.sequence, key_of(given), reason))
             case _:
                 return []
 

@@ -241,7 +241,7 @@ class CoreSide:
 
     def _declined(self, peer: Peer, message: Declined) -> Commands:
         work = peer.numbered(message.epoch, message.sequence)
-        if work is None:
+        if work is None or key_of(work.order) != message.work:
             return [Refusal("not-given", f"order {message.sequence} was declined", peer.name)]
         if message.reason in {"busy", "expired"}:
             return []
@@ -254,9 +254,9 @@ class CoreSide:
         given = work.order
         if (given.epoch, given.sequence, given.attempt, given.fence) != (message.epoch, message.sequence, message.attempt, message.fence):
             return [Refusal("not-given", f"a result of attempt {message.attempt}; {given.attempt} was given last", peer.name)]
-        if work.result or work.word == "declined":
+        if work.result:
             return self._acknowledge(peer, message) if peer.is_durable(work, self._persisted) else []
-        late = work.word == "unreachable"
+        late = work.word is not None
         ended = Work(given, message.ending.word, message.ending.content, late=late, result=True)
         persist = self._end(peer, ended)
         name, commands = self._after[persist.ticket]

@@ -79,10 +79,11 @@ class Accepted(Message, frozen=True, tag="accepted"):
 
 
 class Declined(Message, frozen=True, tag="declined"):
-    """The order is good, but the agent will not take it."""
+    """The order is good, but the agent will not take it. `work` as in a result: what is said of one order must not fit another."""
 
     epoch: Count
     sequence: Count
+    work: Digest
     reason: Literal["fence", "attempt", "busy", "expired", "epoch", "replayed", "unsafe"]
 
 

@@ -140,7 +140,8 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """Of the core: this work has ended, durably. `late`: it had been called unreachable. Said again after a restart, until `Closed`.
+    """Of the core: this work has ended, durably. `late`: it had been called unreachable or
+    declined. Said again after a restart, until `Closed`.
 
     `word` is the ending's, or the core's own: unreachable, cancelled (the agent was revoked), declined (`content` says why).
     """

@@ -4,7 +4,7 @@ import pytest
 
 from g8r.executor.delivery import ed25519, messages, order
 from g8r.executor.delivery.core_peer import AgentRecord, Peer, Sending, Work
-from g8r.executor.delivery.core_side import PATIENCE, CoreSide
+from g8r.executor.delivery.core_side import CoreSide
 from g8r.executor.delivery.messages import VERSION, Ending, Greet, Hello, Refusal, Result, Signed, Unwelcome, Want
 from g8r.executor.delivery.order import Acknowledgement, Order, key_of
 from g8r.executor.delivery.ports import (
@@ -111,14 +111,23 @@ def test_another_agents_result_is_refused() -> None:
 def test_an_agent_that_is_not_heard_from_is_unreachable_and_its_late_result_is_taken() -> None:
     rig = Rig().greeted().tell(WORK)
     given = rig.said(Order)[0]
-    assert given.expires <= rig.now + PATIENCE
-    rig.now += PATIENCE - 1
+    assert given.expires <= rig.now + 60
+    rig.now += 59
     assert not rig.tell(Tick()).done(Ended)
     rig.now += 2
     assert [each.word for each in rig.tell(Tick()).done(Ended)] == ["unreachable"]
     assert not rig.side.reachable("web1")
     rig.hear(Hello(VERSION, 3)).hear(result(given))
     assert [(each.word, each.late) for each in rig.done(Ended)] == [("unreachable", False), ("changed", True)]
+
+
+def test_a_decline_counts_for_its_own_order_and_a_result_outweighs_it() -> None:
+    rig = Rig().greeted().tell(WORK)
+    given = rig.said(Order)[0]
+    rig.hear(messages.Declined(1, 1, "f" * 64, "fence"))
+    assert not rig.done(Ended)
+    rig.hear(messages.Declined(1, 1, key_of(given), "fence")).hear(result(given))
+    assert [(each.word, each.late) for each in rig.done(Ended)] == [("declined", False), ("changed", True)]
 
 
 def test_an_agent_that_takes_long_is_not_unreachable() -> None:

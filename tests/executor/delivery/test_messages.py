@@ -29,7 +29,7 @@ from g8r.executor.delivery.order import Acknowledgement, CatalogNotice, Order
 
 D = "0123456789abcdef" * 4
 FROM_AGENT = [
-    Hello(1, 7, D), Hello(1, 7), Alive(8, None), Accepted(1, 2), Declined(1, 2, "fence"), Want(D, 90),
+    Hello(1, 7, D), Hello(1, 7), Alive(8, None), Accepted(1, 2), Declined(1, 2, D, "fence"), Want(D, 90),
     Result(1, 2, D, 1, 3, Ending("changed", b"x")),
 ]  # fmt: skip
 FROM_CORE = [Welcome(1, 7), Unwelcome(7, 2), Greet(), Heard(8), Signed(b"body", b"s" * 64), Chunk(D, 90, b"content")]
