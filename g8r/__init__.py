@@ -28,6 +28,13 @@ One word per idea:
     Outcome      changed, unchanged, failed, skipped (because), stale, unknown
     State        the ledger: what g8r manages, where, what it created, what it owes; lineage and serial
     Drift        recorded state against observed state
+    Order        a work order: steps of a plan for one agent, signed by the core, with attempt, fence, epoch, sequence and expiry
+    Directive    what only the core may say to an agent, signed: an order, an acknowledgement, a catalog's digest
+    Fence        the number of a writer's lease; agents refuse lower ones than they have seen
+    Ending       how an order ended on its host; kept in the agent's outbox until the core has acknowledged it
+    Blob         content known by its digest, sent in chunks
+    Frame, Peer  one message as bytes; whom it comes from, as the transport knows from the peer's key
+    Refusal      what was received and is not acted on, and why
     Diagnostic   severity, summary, detail, span(s): a message to the user
     Policy       what an organisation wants of every stack or plan; an Exemption is leave to break it, with a reason and a last day
     Reach        the files that an evaluation may read

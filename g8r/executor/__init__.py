@@ -10,6 +10,8 @@ and apply what is to be done. What touches the world has its name for it: `local
 `journal` SQLite, `plan_file`, `store_folder` and `sealing` files; `memory` has the threads of a run. All else is pure, and is given a
 Host, a clock, ids. `fake_*` is a simulated Debian behind the same Host port.
 
+`delivery` is how orders reach agents elsewhere and results come back: a protocol without sockets, for whatever carries its frames.
+
 It promises that nothing acknowledged is lost, that no secret leaves it unsealed, and that apply does what the plan says and no more. It
 refuses to know where a plan came from: apply never evaluates configuration and never widens a plan.
 """
