@@ -52,7 +52,12 @@ def run(command: Command, *, memory: bool = False) -> Taken:
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command.argv, cwd=command.cwd, env=environment(command.env), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command.argv,
+            cwd=command.cwd,
+            env=environment(_home(command.cwd) | command.env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         watch = _Watch(process.pid) if memory else None
         code = process.wait()
@@ -71,6 +76,11 @@ def _cpu_seconds() -> float:
     """What the children that have ended took of the processors, theirs included."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def _home(folder: Path) -> dict[str, str]:
+    """What g8r remembers of this machine is kept in the folder of each command: as on a fresh machine, and nothing is left on this one."""
+    return {"G8R_HOME": str(folder / "home")}
 
 
 class _Watch:
