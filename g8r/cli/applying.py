@@ -20,7 +20,7 @@ from g8r.diagnostics import RejectedError, reject
 from g8r.event import Event
 from g8r.executor import store_owner
 from g8r.executor.agent import Agent
-from g8r.executor.ledger import key_of, unfinished
+from g8r.executor.ledger import key_of, newly_owed, unfinished
 from g8r.executor.memory import MemoryTransport, Transport
 from g8r.executor.orphans import prepare_recorded
 from g8r.executor.ports import Conflict
@@ -76,18 +76,13 @@ class RunLedger:
         self._lease = lease
         self._run = run
         self._blobs = blobs
-        self._owed = {(debt.address, debt.verb) for debt in owed}
+        self._owed = owed
         self._renewed = time.monotonic()
 
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         operator = f"{getpass.getuser()}@{socket.gethostname()}"
         run = Run(self._run, plan.id, "running", operator, now(), None, plan.serial, {})
-        owed = [
-            Owed(step.address, step.verb, self._run, step.reason.text)
-            for step in plan.steps
-            if step.owed and (step.address, step.verb) not in self._owed
-        ]
-        self._store.begin(self._lease.fence, run, plan, intents, owed, self._blobs)
+        self._store.begin(self._lease.fence, run, plan, intents, newly_owed(plan, self._run, self._owed), self._blobs)
 
     def record(self, ended: Sequence[Ended]) -> None:
         self._store.record(self._lease.fence, self._run, ended)

@@ -130,6 +130,16 @@ class Bookkeeper:
             yield Owes(_debt(trigger, self._run, f"{step.id} changed"))
 
 
+def newly_owed(plan: Plan, run: str, known: Iterable[Owed]) -> list[Owed]:
+    """What a plan says is owed and the ledger does not say yet: to be written before its run does anything."""
+    written = {(debt.address, debt.verb) for debt in known}
+    return [
+        Owed(step.address, step.verb, run, step.reason.text)
+        for step in plan.steps
+        if step.owed and (step.address, step.verb) not in written
+    ]
+
+
 def _debt(trigger: str, run: str, because: str) -> Owed:
     """What is owed, by the id of the trigger's step: `HOST/KIND.NAME#VERB`."""
     address, _, verb = trigger.rpartition("#")

@@ -16,6 +16,7 @@ from g8r.executor.agent import Agent
 from g8r.executor.effects import JournalEffects
 from g8r.executor.fake_host import FakeHost
 from g8r.executor.journal import MemoryJournal
+from g8r.executor.ledger import newly_owed
 from g8r.executor.memory import MemoryTransport
 from g8r.executor.planning import Planned, Request, Stamp, make_plan
 from g8r.executor.run import Report, Runner, Settings
@@ -92,16 +93,11 @@ class _Ledger:
         self._store = store
         self._fence = lease.fence
         self._run = run
-        self._owed = {(debt.address, debt.verb) for debt in owed}
+        self._owed = owed
 
     def begin(self, plan: Plan, intents: Sequence[Intent]) -> None:
         run = Run(self._run, plan.id, "running", "test", _WHEN, None, plan.serial, {})
-        owed = [
-            Owed(step.address, step.verb, self._run, step.reason.text)
-            for step in plan.steps
-            if step.owed and (step.address, step.verb) not in self._owed
-        ]
-        self._store.begin(self._fence, run, plan, intents, owed, {})
+        self._store.begin(self._fence, run, plan, intents, newly_owed(plan, self._run, self._owed), {})
 
     def record(self, ended: Sequence[Ended]) -> None:
         self._store.record(self._fence, self._run, ended)
