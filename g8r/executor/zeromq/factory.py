@@ -123,15 +123,8 @@ def _server(options: ServerOptions) -> Table:
         zmq.ZAP_ENFORCE_DOMAIN: 1,
         zmq.ROUTER_MANDATORY: 1,
         zmq.ROUTER_HANDOVER: 0,
-        zmq.MAXMSGSIZE: options.message_bytes,
-        zmq.RCVHWM: options.queue,
-        zmq.SNDHWM: options.queue,
-        zmq.HANDSHAKE_IVL: options.handshake,
-        zmq.HEARTBEAT_IVL: options.heartbeat,
-        zmq.HEARTBEAT_TIMEOUT: options.silence,
-        zmq.HEARTBEAT_TTL: options.silence,
         zmq.BACKLOG: options.backlog,
-        zmq.LINGER: 0,
+        **_both(options),
     }
 
 
@@ -144,6 +137,12 @@ def _client(own: KeyPair, server: PublicKey, options: ClientOptions) -> Table:
         zmq.IMMEDIATE: 1,
         zmq.RECONNECT_IVL: options.redial,
         zmq.RECONNECT_IVL_MAX: options.redial_most,
+        **_both(options),
+    }
+
+
+def _both(options: ServerOptions | ClientOptions) -> Table:
+    return {
         zmq.MAXMSGSIZE: options.message_bytes,
         zmq.RCVHWM: options.queue,
         zmq.SNDHWM: options.queue,
