@@ -12,6 +12,23 @@ from g8r.executor.fake_host import FakeHost, Invocation, Killed, Program
 from g8r.executor.store_memory import MemoryStore
 from g8r.host import Ran
 
+NGINX = {
+    "package": {"nginx": {}},
+    "file": {"conf": {"path": "/etc/nginx/conf.d/site.conf", "content": "# site\n"}},
+    "service": {"nginx": {"running": True, "enabled": True, "reload_on": ["file.conf"]}},
+}
+EVERY = {
+    **NGINX,
+    "file": {**NGINX["file"], "motd": {"path": "/etc/motd", "content": "hi\n", "owner": "deploy"}},
+    "directory": {"app": {"path": "/srv/app", "owner": "deploy"}},
+    "link": {"app": {"path": "/srv/current", "target": "/srv/app"}},
+    "user": {"deploy": {}},
+    "group": {"ops": {}},
+    "line": {"x": {"path": "/etc/lines", "line": "x", "create": True}},
+    "template": {"t": {"path": "/etc/t", "content": "{{ a }}\n", "vars": {"a": "b"}}},
+    "command": {"once": {"argv": ["touch", "/srv/once"], "run": "once"}, "made": {"argv": ["touch", "/srv/made"], "creates": "/srv/made"}},
+}
+
 
 def file(path: str, content: str = "1\n", **more: object) -> dict[str, object]:
     return {"path": path, "content": content, **more}
