@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from acting import file
 from fleet import KEY, Fleet, outcomes, shown, site, step
 
 from g8r.executor import plan_file
@@ -16,10 +17,6 @@ from g8r.plan import Plan
 from g8r.render import plan_json, plan_text
 from g8r.render.style import PLAIN
 from g8r.value import canonical
-
-
-def file(path: str, content: str = "1\n", **more: object) -> dict[str, object]:
-    return {"path": path, "content": content, **more}
 
 
 def files(**tasks: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acting import file
 from fleet import Fleet, outcomes, shown, site, step
 
 from g8r.cli import applying
@@ -13,10 +14,6 @@ from g8r.diagnostics import RejectedError
 from g8r.executor.fake_host import FakeHost
 from g8r.executor.store import SqliteStore
 from g8r.state import Recorded
-
-
-def file(path: str, content: str = "1\n", **more: object) -> dict[str, object]:
-    return {"path": path, "content": content, **more}
 
 
 def files(**tasks: Any) -> dict[str, Any]:
