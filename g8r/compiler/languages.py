@@ -59,7 +59,7 @@ class NickelStack:
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
-            return _decoded(self._kept.content)
+            return decoded(self._kept.content)
         from g8r.compiler import nickel_scan  # noqa: F401, PLC0415 `locator` needs it: while the child works
 
         answer = self._answer or self._session.evaluator().result()
@@ -68,7 +68,7 @@ class NickelStack:
             if isinstance(answer, Died):
                 raise RejectedError(self._session.failed(answer))
             return None
-        document = self._declared(_decoded(answer.json))
+        document = self._declared(decoded(answer.json))
         if self._kept is not None:
             self._kept.keep(answer.json)
         return document
@@ -80,10 +80,10 @@ class NickelStack:
         if isinstance(answer, Reported):  # once more, for a report that names the fields as they are
             answer = evaluator.evaluate(f"{self._prelude}\n{self._checked(self._stack)}")
             if isinstance(answer, Evaluated):
-                return self._declared(_decoded(answer.json))
+                return self._declared(decoded(answer.json))
         if not isinstance(answer, Evaluated):
             raise RejectedError(self._session.failed(answer))
-        return self._declared(written.value(_decoded(answer.json)))
+        return self._declared(written.value(decoded(answer.json)))
 
     def contract_report(self) -> tuple[Diagnostic, ...]:
         assert self._failure is not None  # noqa: S101 the contract has refused
@@ -151,7 +151,7 @@ class PlainStack:
     def accepted(self) -> Value:
         """The document, if the contract accepts it; else None."""
         if self._kept is not None and self._kept.content is not None:
-            return _decoded(self._kept.content)
+            return decoded(self._kept.content)
         answer = self._session.evaluator().result()
         if isinstance(answer, Died):
             raise RejectedError(self._session.failed(answer))
@@ -160,7 +160,7 @@ class PlainStack:
             return None
         if self._kept is not None:
             self._kept.keep(answer.json)
-        return _decoded(answer.json)
+        return decoded(answer.json)
 
     def document(self) -> Value:
         return self._document
@@ -210,7 +210,7 @@ def _from_file(session: Session, file: Path) -> Iterator[Override]:
             raise RejectedError(asked.failed(answer, source.path))
     finally:
         apart.close()
-    yield from overrides.from_document(_decoded(answer.json), str(source.path))
+    yield from overrides.from_document(decoded(answer.json), str(source.path))
 
 
 def _load(language: Language, content: bytes, file: str) -> tuple[Value, Positions]:
@@ -239,9 +239,10 @@ def _filled_to(value: Value, depth: int) -> Value:
     return value
 
 
-def _decoded(content: bytes) -> Value:
+def decoded(content: bytes, what: str = "the stack") -> Value:
+    """What an evaluation gave, which is `what` to the user. Raises RejectedError where JSON cannot hold it."""
     try:
         value: Value = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as broken:
-        raise reject("not-plain-data", f"the stack gives no usable data: {broken}") from broken
+        raise reject("not-plain-data", f"{what} gives no usable data: {broken}") from broken
     return value

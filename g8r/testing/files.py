@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from g8r.compiler import languages
 from g8r.compiler import source as sources
 from g8r.compiler.evaluator import Died, Evaluated
 from g8r.compiler.locate import Locator, NickelLocator, with_spans
@@ -82,7 +83,7 @@ def read(path: Path, child: Child) -> Read:
     if isinstance(answer, Died):
         raise RejectedError(session.failed(answer))
     refused: Sequence[Diagnostic] = () if isinstance(answer, Evaluated) else session.failed(answer)
-    document = _decoded(answer.json) if isinstance(answer, Evaluated) else _uncontracted(imported, session)
+    document = languages.decoded(answer.json, "the test file") if isinstance(answer, Evaluated) else _uncontracted(imported, session)
     locator = NickelLocator(session.evaluator, f"let stack = {imported} in", str(path), session.hidden, document)
     decoded = decode(document)
     if decoded.file is None:
@@ -97,15 +98,7 @@ def _uncontracted(imported: str, session: Session) -> Value:
     answer = session.evaluator().evaluate(imported)
     if not isinstance(answer, Evaluated):
         raise RejectedError(session.failed(answer))
-    return _decoded(answer.json)
-
-
-def _decoded(content: bytes) -> Value:
-    try:
-        value: Value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError) as broken:
-        raise reject("not-plain-data", f"the test file gives no usable data: {broken}") from broken
-    return value
+    return languages.decoded(answer.json, "the test file")
 
 
 def stack_of(path: Path, named: str | None, found: Found, allowed: Sequence[Path]) -> Path:
